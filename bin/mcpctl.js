@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+/** Starts mcpctl: checks what an old Node would only answer with a stack trace, then hands over to the bundle. */
+import { existsSync } from 'node:fs';
+import module from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  fail(`mcpctl needs Node.js 20.19 or newer; this is ${process.version}`, 'install a current Node.js from https://nodejs.org');
+} else {
+  // Saves some ms of each start where Node has it (22.1 and later). In the user's own folder: Node's default lies in
+  // the shared temporary folder, where another user could plant code for us to run.
+  const cache = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, '.cache')) || process.env.LOCALAPPDATA;
+  if (cache) module.enableCompileCache?.(join(cache, 'mcpctl', 'compile-cache'));
+  const main = new URL('../dist/main.js', import.meta.url);
+  try {
+    await import(main.href);
+  } catch (error) {
+    if (error?.code !== 'ERR_MODULE_NOT_FOUND' || existsSync(main)) throw error;
+    fail(`${fileURLToPath(main)} is missing`, 'run `npm run build` in the checkout, or install the package again');
+  }
+}
+
+function fail(what, hint) {
+  process.stderr.write(`error: ${what}\nhint: ${hint}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,91 @@
+/** Builds dist/: one readable bundle with lazy chunks from src/, the licences of what it contains, and the stamp of its sources. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build as esbuild } from 'esbuild';
+import { contentStamp, isFresh, stampFile } from './lib/build-stamp.mjs';
+import { thirdPartyNotices } from './lib/notices.mjs';
+
+/** Programs of their own: the name in dist/ and the source. bin/ and src/ start them by `dist/<name>.js`. */
+const entries = { main: 'src/main.ts' };
+
+/** Native code, loaded at run time where it is installed. */
+const external = ['@napi-rs/keyring'];
+
+/** Bundled CommonJS packages call `require` for Node's own modules; an ES module has none. */
+const banner = 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);';
+
+const here = fileURLToPath(import.meta.url);
+if (resolve(process.argv[1] ?? '') === here) {
+  const root = dirname(dirname(here));
+  if (process.argv.includes('--if-stale') && isFresh(root)) process.exit(0);
+  const startMs = performance.now();
+  try {
+    const { files, bytes } = await build(root);
+    process.stderr.write(
+      `built dist/: ${files} files, ${Math.round(bytes / 1024)} KB, ${Math.round(performance.now() - startMs)} ms\n`,
+    );
+  } catch (error) {
+    // esbuild has already shown file, line and column of its own errors.
+    if (!Array.isArray(error.errors)) process.stderr.write(`error: the build failed: ${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+/** Builds into `<root>/dist`. Running programs keep working: new files come first, the entries last, stale chunks go at the end. */
+export async function build(root) {
+  // Taken before reading: a source that changes during the build makes this build stale, not wrongly fresh.
+  const stamp = contentStamp(root);
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const { outputFiles, metafile } = await esbuild({
+    absWorkingDir: root,
+    entryPoints: Object.entries(entries).map(([out, source]) => ({ in: source, out })),
+    outdir: 'dist',
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    // Some packages have a UMD main whose inner requires no bundler can see; their ES module has none.
+    mainFields: ['module', 'main'],
+    external,
+    banner: { js: banner },
+    define: { __MCPCTL_VERSION__: JSON.stringify(version) },
+    // Unminified code with its comments of origin gives readable stacks; a map would triple the package for little more.
+    sourcemap: false,
+    metafile: true,
+    write: false,
+    logLevel: 'warning',
+  });
+
+  const dist = join(root, 'dist');
+  const contents = new Map(outputFiles.map((file) => [relative(dist, file.path).replaceAll('\\', '/'), file.contents]));
+  contents.set('THIRD_PARTY_NOTICES.txt', Buffer.from(thirdPartyNotices(root, metafile)));
+  const isEntry = (file) => file.replace(/\.js$/, '') in entries;
+  const files = [...contents.keys()].sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)));
+  for (const file of files) replaceFile(join(dist, file), contents.get(file));
+
+  const sizes = Object.fromEntries(files.map((file) => [file, contents.get(file).length]));
+  replaceFile(join(root, stampFile), `${JSON.stringify({ stamp, files: sizes })}\n`);
+  removeOthers(dist, new Set([...files, relative(dist, join(root, stampFile))]));
+  return { files: files.length, bytes: Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+/** Readers see the old file or the new one, never a part. */
+function replaceFile(target, content) {
+  mkdirSync(dirname(target), { recursive: true });
+  const temporary = `${target}.${process.pid}.tmp`;
+  writeFileSync(temporary, content);
+  renameSync(temporary, target);
+}
+
+/** Removes what this build did not make, except the half-written files of a build that runs at the same time. */
+function removeOthers(dist, keep) {
+  for (const name of readdirSync(dist, { recursive: true })) {
+    const file = name.replaceAll('\\', '/');
+    if (keep.has(file) || file.endsWith('.tmp')) continue;
+    const path = join(dist, file);
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) rmSync(path, { force: true });
+  }
+}

@@ -1,0 +1,44 @@
+/** `servers`: what the configuration says; nothing is connected. */
+
+import * as z from 'zod/mini';
+import type { Run, Text } from '../command.js';
+import { paint, table } from '../render.js';
+
+export const args = z.object({});
+
+export interface ServersData {
+  readonly servers: readonly {
+    readonly name: string;
+    readonly transport: 'stdio' | 'http' | 'sse' | 'auto';
+    readonly target: string;
+    readonly source: string;
+    readonly file: string;
+    readonly enabled: boolean;
+    /** Why it cannot be used as it is written; null = nothing is wrong with it. */
+    readonly problem: string | null;
+  }[];
+}
+
+export const run: Run<typeof args, ServersData> = async (_, { config }) => ({
+  data: {
+    servers: [...config.servers.values()].map(({ name, definition, target, source, file, enabled, problem }) => ({
+      name,
+      transport: definition.type,
+      target,
+      source,
+      file,
+      enabled,
+      problem: problem?.message ?? null,
+    })),
+  },
+});
+
+export const text: Text<ServersData> = ({ servers }, options) => {
+  if (servers.length === 0) return 'No servers are configured. mcpctl config path shows where to write them.';
+  const chalk = paint(options.color);
+  return table(
+    [{ head: 'SERVER' }, { head: 'ENABLED' }, { head: 'VIA' }, { head: 'SOURCE' }, { head: 'TARGET', flexible: true }],
+    servers.map(({ name, enabled, transport, source, target, problem }) => [name, enabled ? 'yes' : chalk.dim('no'), transport, source, problem ? chalk.red(problem) : target]),
+    options,
+  );
+};

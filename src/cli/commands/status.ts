@@ -1,0 +1,105 @@
+/** `status`: every server, its state, and why it is not connected. */
+
+import * as z from 'zod/mini';
+import { formatDuration } from '../../core/duration.js';
+import { McpctlError } from '../../core/errors.js';
+import type { Manager, ServerStatus } from '../../manager/manager.js';
+import type { CommandContext, Run, Text } from '../command.js';
+import { paint, table } from '../render.js';
+
+export const args = z.object({
+  servers: z._default(z.array(z.string()), []),
+  check: z._default(z.boolean(), false),
+  noConnect: z._default(z.boolean(), false),
+  watch: z._default(z.boolean(), false),
+  timeout: z.optional(z.number()),
+});
+
+export interface StatusData {
+  readonly servers: readonly ServerStatus[];
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** How long a one-shot waits for servers to settle, in milliseconds. */
+const settleMs = 15_000;
+
+export const run: Run<typeof args, StatusData> = (input, context) => (input.watch ? watch(input, context) : once(input, context));
+
+async function once(input: z.infer<typeof args>, { manager, signal }: CommandContext) {
+  const names = input.servers.length > 0 ? [...new Set(input.servers)] : manager.names();
+  await manager.remembered();
+  manager.snapshot(names);
+  if (!manager.longLived && !input.noConnect) {
+    await manager.connectAll(names, signal, input.timeout ?? settleMs);
+  }
+  const data = summary(manager, names);
+  const error = input.check ? verdict(data.servers) : undefined;
+  return error ? { data, error } : { data };
+}
+
+/** Yields at once, then at every change of state or of a tool list. */
+async function* watch(input: z.infer<typeof args>, { manager, signal }: CommandContext): AsyncGenerator<StatusData> {
+  const names = input.servers.length > 0 ? input.servers : manager.names();
+  await manager.remembered();
+  manager.snapshot(names);
+  if (!manager.longLived && !input.noConnect) void manager.connectAll(names, signal).catch(() => {});
+  let wake = () => {};
+  let isChanged = true;
+  const changed = () => {
+    isChanged = true;
+    wake();
+  };
+  using _ = manager.events.onAny(({ type }) => {
+    if (type === 'server-state' || type === 'tools-changed' || type === 'health-checked') changed();
+  });
+  signal.addEventListener('abort', changed, { once: true });
+  while (!signal.aborted) {
+    isChanged = false;
+    yield summary(manager, names);
+    if (!isChanged) await new Promise<void>((resolve) => (wake = resolve));
+  }
+  signal.throwIfAborted();
+}
+
+function summary(manager: Manager, names: readonly string[]): StatusData {
+  const servers = manager.snapshot(names);
+  const counts: Record<string, number> = {};
+  for (const { status } of servers) counts[status] = (counts[status] ?? 0) + 1;
+  return { servers, counts };
+}
+
+/** The error of `--check`: nothing when every enabled server is connected. */
+function verdict(servers: readonly ServerStatus[]): McpctlError | undefined {
+  const missing = servers.filter(({ enabled, status }) => enabled && status !== 'connected');
+  if (missing.length === 0) return undefined;
+  const names = missing.map(({ name, status }) => `${name} (${status})`).join(', ');
+  const onlyLogins = missing.every(({ status }) => status === 'needs-auth');
+  const hint = missing[0]?.lastError?.hint ?? `mcpctl reconnect ${missing[0]!.name}`;
+  return new McpctlError(onlyLogins ? 'AUTH_REQUIRED' : 'UNAVAILABLE', `Not connected: ${names}`, { hint });
+}
+
+const marks = { connected: '●', connecting: '◌', disconnected: '○', error: '✗', disabled: '–', 'needs-auth': '!' } as const;
+
+export const text: Text<StatusData> = ({ servers, counts }, options) => {
+  if (servers.length === 0) return 'No servers are configured. mcpctl config path shows where to write them.';
+  const chalk = paint(options.color);
+  const hue = { connected: chalk.green, connecting: chalk.yellow, disconnected: chalk.dim, error: chalk.red, disabled: chalk.dim, 'needs-auth': chalk.yellow };
+  const rows = servers.map((server) => [
+    `${hue[server.status](marks[server.status])} ${server.name}`,
+    hue[server.status](server.status) + (server.health === 'degraded' ? chalk.yellow(' (degraded)') : ''),
+    server.tools === null ? '-' : String(server.tools),
+    server.latencyMs ? formatDuration(server.latencyMs.p50) : '-',
+    server.transport,
+    noteOn(server),
+  ]);
+  const head = [{ head: 'SERVER' }, { head: 'STATUS' }, { head: 'TOOLS', align: 'right' as const }, { head: 'LATENCY', align: 'right' as const }, { head: 'VIA' }, { head: '', flexible: true }];
+  const tally = Object.entries(counts).map(([status, count]) => `${count} ${status}`);
+  const hints = servers.flatMap(({ status, lastError, name }) => (status === 'error' || status === 'needs-auth') && lastError?.hint ? [chalk.dim(`  ${name}: ${lastError.hint}`)] : []);
+  return [table(head, rows, options), '', tally.join(' · '), ...hints].join('\n');
+};
+
+function noteOn({ status, lastError, retryAt, target, attempt }: ServerStatus): string {
+  if (status !== 'error' && status !== 'needs-auth') return target;
+  const retry = retryAt ? `; try ${attempt + 1} at ${retryAt.slice(11, 19)} UTC` : '';
+  return `${lastError?.message ?? ''}${retry}`.replace(/\s+/g, ' ');
+}

@@ -1,0 +1,39 @@
+/** What the manager tells while a one-shot or a batch runs: warnings always, everything else with `--verbose`. */
+
+import { formatDuration } from '../core/duration.js';
+import type { Emitter } from '../core/events.js';
+import { unreachable } from '../core/errors.js';
+import { sanitizeLine } from '../core/sanitize.js';
+import type { ManagerEvent } from '../manager/server-status.js';
+
+/** Writes events as lines through `note`, which redacts them. */
+export function noteEvents(events: Emitter<ManagerEvent>, { verbose, note }: { verbose: boolean; note: (line: string) => void }): Disposable {
+  return events.onAny((event) => {
+    const line = lineFor(event, verbose);
+    if (line !== undefined) note(line);
+  });
+}
+
+function lineFor(event: ManagerEvent, verbose: boolean): string | undefined {
+  if (event.type === 'warning') return `warning: ${event.server === null ? '' : `${event.server}: `}${sanitizeLine(event.message)}`;
+  if (!verbose) return undefined;
+  switch (event.type) {
+    case 'server-state': {
+      const took = event.durationMs === null ? '' : ` after ${formatDuration(event.durationMs)}`;
+      const why = event.error ? `: ${sanitizeLine(event.error.message)}` : '';
+      return `${event.server}: ${event.to}${took}${why}`;
+    }
+    case 'server-stderr':
+      return `${event.server} stderr: ${sanitizeLine(event.line)}`;
+    case 'tools-changed':
+      return `${event.server}: ${event.count} tools`;
+    case 'call-finished':
+      return `${event.server}/${sanitizeLine(event.tool)}: ${event.outcome} after ${formatDuration(event.durationMs)}`;
+    case 'call-started':
+    case 'call-progress':
+    case 'health-checked':
+      return undefined;
+    default:
+      return unreachable(event);
+  }
+}

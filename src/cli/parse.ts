@@ -1,0 +1,198 @@
+/** Words to a command: global flags, command name, positionals and flags, as the registry declares them. */
+
+import { McpctlError } from '../core/errors.js';
+import { parseDuration } from '../core/duration.js';
+import { didYouMean } from '../core/suggest.js';
+import type { CommandSpec, FlagSpec } from './command.js';
+
+/** The flags that every command takes, before or after its name. */
+export const globalFlags: readonly FlagSpec[] = [
+  { name: 'json', summary: 'Print exactly one JSON document' },
+  { name: 'config', short: 'c', value: 'file', summary: 'Read this configuration instead of your own (repeatable, later wins)' },
+  { name: 'timeout', value: 'duration', summary: 'Give up after this long, e.g. 500ms, 30s, 10m' },
+  { name: 'quiet', short: 'q', summary: 'No notes on stderr' },
+  { name: 'verbose', short: 'v', summary: 'More notes on stderr; stdout stays the same' },
+  { name: 'no-color', summary: 'No colours' },
+  { name: 'keep-going', summary: 'In a batch, go on after a failed line' },
+  { name: 'help', short: 'h', summary: 'Show help' },
+  { name: 'version', short: 'V', summary: 'Show the version' },
+];
+
+export interface GlobalOptions {
+  readonly json: boolean;
+  /** Paths as typed. */
+  readonly config: readonly string[];
+  readonly timeoutMs: number | undefined;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly noColor: boolean;
+  readonly keepGoing: boolean;
+}
+
+export type Parsed =
+  | { readonly kind: 'version'; readonly globals: GlobalOptions }
+  | { readonly kind: 'help'; readonly topic: CommandSpec | undefined; readonly globals: GlobalOptions }
+  /** Only global flags: the REPL or a batch. */
+  | { readonly kind: 'nothing'; readonly globals: GlobalOptions }
+  | { readonly kind: 'command'; readonly spec: CommandSpec; readonly input: Readonly<Record<string, unknown>>; readonly globals: GlobalOptions };
+
+/**
+ * Parses the words of one command line.
+ *
+ * @param front `repl` accepts `/mcp status`, `/status` and `status`, and the commands that only the REPL has.
+ * @throws McpctlError `USAGE` for unknown commands, flags, missing or surplus words.
+ */
+export async function parse(words: readonly string[], registry: readonly CommandSpec[], front: 'shell' | 'repl'): Promise<Parsed> {
+  const tokens = front === 'repl' ? withoutSlash(words) : [...words];
+  const at = commandIndex(tokens);
+  if (at === -1) {
+    const { globals, flags } = await parseFlags(tokens, undefined);
+    if (flags['version']) return { kind: 'version', globals };
+    if (flags['help']) return { kind: 'help', topic: undefined, globals };
+    return { kind: 'nothing', globals };
+  }
+  const spec = findCommand(tokens[at]!, registry, front);
+  const { globals, flags, positionals } = await parseFlags([...tokens.slice(0, at), ...tokens.slice(at + 1)], spec);
+  if (flags['version']) return { kind: 'version', globals };
+  if (flags['help']) return { kind: 'help', topic: spec, globals };
+  if (spec.name === 'help') {
+    const topic = positionals['command'] as string | undefined;
+    return { kind: 'help', topic: topic === undefined ? undefined : findCommand(topic.replace(/^\//, ''), registry, 'repl'), globals };
+  }
+  return { kind: 'command', spec, input: { ...positionals, ...ownFlags(spec, flags) }, globals };
+}
+
+/** Whether the words hold a command, and not only global flags. */
+export function namesCommand(words: readonly string[]): boolean {
+  return commandIndex(words) !== -1;
+}
+
+/** The command of that name or alias. @throws McpctlError `USAGE` with the nearest names. */
+export function findCommand(name: string, registry: readonly CommandSpec[], front: 'shell' | 'repl'): CommandSpec {
+  const usable = registry.filter((spec) => front === 'repl' || spec.scope !== 'repl');
+  const found = usable.find((spec) => spec.name === name || spec.aliases?.includes(name));
+  if (found) return found;
+  const names = usable.flatMap((spec) => [spec.name, ...(spec.aliases ?? [])]);
+  const hint = didYouMean(name, names) ?? (front === 'repl' ? 'type /help for the commands' : 'run mcpctl --help for the commands');
+  throw new McpctlError('USAGE', `Unknown command "${name}"`, { hint });
+}
+
+/** `--no-connect` stands in `args` as `noConnect`. */
+export function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** `/mcp status`, `/status` and a pasted `mcpctl status` mean `status`; a bare `/mcp` means `/mcp status`, as the chat hosts have it. */
+function withoutSlash(words: readonly string[]): string[] {
+  const [first, ...rest] = words;
+  if (first === 'mcpctl') return withoutSlash(rest);
+  if (first === '/mcp' || first === 'mcp') return rest.length > 0 ? rest : ['status'];
+  if (first?.startsWith('/') && first.length > 1) return [first.slice(1), ...rest];
+  return [...words];
+}
+
+/** Index of the first word that is neither a flag nor the value of a global flag. */
+function commandIndex(tokens: readonly string[]): number {
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i]!;
+    if (token === '--') return -1;
+    if (!token.startsWith('-')) return i;
+    const flag = globalFlags.find((candidate) => token === `--${candidate.name}` || token === `-${candidate.short}`);
+    if (flag?.value !== undefined) i++;
+  }
+  return -1;
+}
+
+interface ParsedFlags {
+  readonly globals: GlobalOptions;
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly positionals: Readonly<Record<string, unknown>>;
+}
+
+async function parseFlags(tokens: readonly string[], spec: CommandSpec | undefined): Promise<ParsedFlags> {
+  const { Command, CommanderError, Option } = await import('commander');
+  const command = new Command(spec?.name ?? 'mcpctl').exitOverride().helpOption(false).helpCommand(false);
+  command.configureOutput({ writeErr: () => {}, writeOut: () => {} }).allowExcessArguments(false);
+  for (const positional of spec?.positionals ?? []) {
+    const name = positional.variadic ? `${positional.name}...` : positional.name;
+    // Required ones are checked below: `--help` must work without them.
+    command.argument(`[${name}]`);
+  }
+  const own = spec?.flags ?? [];
+  for (const flag of [...own, ...globalFlags.filter((global) => !own.some(({ name }) => name === global.name))]) {
+    const names = `${flag.short ? `-${flag.short}, ` : ''}--${flag.name}${flag.value ? ` <${flag.value}>` : ''}`;
+    const option = new Option(names);
+    // `--no-x` would negate `--x` in commander; here it is a switch of its own name.
+    option.negate = false;
+    option.attributeName = () => camelCase(flag.name);
+    if (flag.name === 'config') option.argParser((value: string, previous: string[] = []) => [...previous, value]);
+    command.addOption(option);
+  }
+  try {
+    command.parse([...tokens], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) throw usageError(error.message, spec);
+    throw error;
+  }
+  const flags: Record<string, unknown> = command.opts();
+  const positionals: Record<string, unknown> = {};
+  const values = command.processedArgs as unknown[];
+  for (const [index, positional] of (spec?.positionals ?? []).entries()) {
+    const value = values[index];
+    const missing = value === undefined || (Array.isArray(value) && value.length === 0);
+    if (missing && positional.required && !flags['help']) throw usageError(`Missing <${positional.name}>`, spec);
+    if (!missing) {
+      for (const word of [value].flat() as string[]) {
+        if (positional.choices && !positional.choices.includes(word)) {
+          throw usageError(`<${positional.name}> is one of ${positional.choices.join(', ')}, not "${word}"`, spec);
+        }
+      }
+      positionals[positional.name] = value;
+    }
+  }
+  return { globals: globalOptions(flags), flags, positionals };
+}
+
+function globalOptions(flags: Readonly<Record<string, unknown>>): GlobalOptions {
+  const timeout = flags['timeout'] as string | undefined;
+  return {
+    json: flags['json'] === true,
+    config: (flags['config'] as string[] | undefined) ?? [],
+    timeoutMs: timeout === undefined ? undefined : durationFlag('timeout', timeout),
+    quiet: flags['quiet'] === true,
+    verbose: flags['verbose'] === true,
+    noColor: flags['noColor'] === true,
+    keepGoing: flags['keepGoing'] === true,
+  };
+}
+
+/** The command's own flags; a global flag that the command declares too (`--timeout`) is handed to it as well. */
+function ownFlags(spec: CommandSpec, flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const own: Record<string, unknown> = {};
+  for (const flag of spec.flags) {
+    const key = camelCase(flag.name);
+    const value = flags[key];
+    if (value === undefined) continue;
+    own[key] = flag.value === 'duration' ? durationFlag(flag.name, String(value)) : value;
+  }
+  return own;
+}
+
+function durationFlag(name: string, text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms > 0) return ms;
+  const bare = /^\d+(\.\d+)?$/.test(text);
+  throw new McpctlError('USAGE', `--${name} takes a duration, not "${text}"`, {
+    hint: bare && Number(text) > 0 ? `write the unit: --${name} ${text}s or --${name} ${text}ms` : `for example --${name} 30s`,
+  });
+}
+
+function usageError(message: string, spec: CommandSpec | undefined): McpctlError {
+  const text = message
+    .replace(/^error: /, '')
+    .replace(/\.$/, '')
+    .replace(/\n\(Did you mean (.*?)\?\)$/, ' (did you mean $1?)');
+  return new McpctlError('USAGE', text.charAt(0).toUpperCase() + text.slice(1), {
+    hint: spec ? `mcpctl ${spec.name} --help` : 'mcpctl --help',
+  });
+}

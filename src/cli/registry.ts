@@ -1,0 +1,148 @@
+/** What one can type: every command, as data. Help, completion, the docs, the REPL and one-shot runs all read this list. */
+
+import type { CommandSpec, FlagSpec, PositionalSpec } from './command.js';
+
+const servers: PositionalSpec = { name: 'servers', summary: 'Names of servers', variadic: true, complete: 'server' };
+const timeoutFlag = (summary: string): FlagSpec => ({ name: 'timeout', value: 'duration', summary });
+
+export const registry: readonly CommandSpec[] = [
+  {
+    name: 'status',
+    aliases: ['list'],
+    summary: 'Show every server: state, tools, latency, last error',
+    description:
+      'In one shot this connects every enabled server and waits until each has settled or --timeout has passed; what is unfinished then is shown as connecting. In the REPL it answers at once.\nWith --check the exit code tells: 0 all connected, 3 only logins are missing, 4 something else is wrong.',
+    examples: ['status', 'status github --json', 'status --check', 'status --no-connect'],
+    positionals: [servers],
+    flags: [
+      { name: 'check', summary: 'Exit with 3 or 4 when a server is not connected' },
+      { name: 'no-connect', summary: 'Show what is known without connecting' },
+      { name: 'watch', short: 'w', summary: 'Print again at every change (NDJSON with --json)' },
+      timeoutFlag('How long to wait for servers to settle (default 15s)'),
+    ],
+    load: () => import('./commands/status.js'),
+  },
+  {
+    name: 'servers',
+    aliases: ['ls'],
+    summary: 'List the configured servers; never connects',
+    examples: ['servers', 'servers --json'],
+    positionals: [],
+    flags: [],
+    load: () => import('./commands/servers.js'),
+  },
+  {
+    name: 'tools',
+    summary: 'List tools, of one server or of all',
+    description: 'Lists come from memory while they are fresh (5 minutes); --refresh asks the servers again. --cost estimates what each definition costs a model in tokens (a quarter of its characters).',
+    examples: ['tools', 'tools github --match "create_*"', 'tools --cost', 'tools github --schema'],
+    positionals: [{ name: 'server', summary: 'Name of a server', complete: 'server' }],
+    flags: [
+      { name: 'match', value: 'glob', summary: 'Only tools whose name matches' },
+      { name: 'refresh', summary: 'Ask the servers again' },
+      { name: 'schema', summary: 'Show the input schemas' },
+      { name: 'cost', summary: 'Show bytes and estimated tokens of each definition' },
+    ],
+    load: () => import('./commands/tools.js'),
+  },
+  {
+    name: 'tool',
+    summary: 'Show one tool: signature, schema, annotations, a call to paste',
+    examples: ['tool github/create_issue', 'tool github create_issue --json'],
+    positionals: [
+      { name: 'tool', summary: 'server/tool, or a tool name that only one server has', required: true, variadic: true, complete: 'tool' },
+    ],
+    flags: [{ name: 'refresh', summary: 'Ask the server again' }],
+    load: () => import('./commands/tool.js'),
+  },
+  {
+    name: 'call',
+    summary: 'Call a tool',
+    description:
+      'key=value is text unless the schema asks for a number, integer, boolean or null; a repeated key makes an array where the schema has one. key:=json is raw JSON, key=@file the text of a file. --args takes a whole JSON object, @file or - for stdin. The input is checked against the schema before anything is sent.\nA tool that reports an error prints its payload and exits with 5.',
+    examples: [
+      'call everything/echo message=hi',
+      'call github create_issue title="Bug" labels:=\'["p1"]\'',
+      'call files/write_file path=a.txt content=@notes.txt',
+      'call github/create_issue --args @issue.json --timeout 2m',
+    ],
+    positionals: [
+      { name: 'tool', summary: 'server/tool, or a tool name that only one server has', required: true, complete: 'tool' },
+      { name: 'input', summary: 'key=value, key:=json, key=@file', variadic: true, complete: 'tool-argument' },
+    ],
+    flags: [
+      { name: 'args', value: 'json|@file|-', summary: 'All arguments as one JSON object' },
+      timeoutFlag('End the call after this long, counted from the moment the server is ready'),
+    ],
+    load: () => import('./commands/call.js'),
+  },
+  {
+    name: 'ping',
+    summary: 'Ask a server for a sign of life and show how long it took',
+    examples: ['ping github'],
+    positionals: [{ name: 'server', summary: 'Name of a server', required: true, complete: 'server' }],
+    flags: [],
+    load: () => import('./commands/ping.js'),
+  },
+  {
+    name: 'enable',
+    summary: 'Enable servers',
+    description: 'In your own configuration file this edits "enabled"; for any other file it keeps an override of its own.',
+    examples: ['enable github', 'enable github files --session'],
+    positionals: [{ ...servers, required: true }],
+    flags: [{ name: 'session', summary: 'For the running manager only; nothing is written' }],
+    load: () => import('./commands/enable.js'),
+  },
+  {
+    name: 'disable',
+    summary: 'Disable servers: they are closed and not started again',
+    examples: ['disable github', 'disable github --session'],
+    positionals: [{ ...servers, required: true }],
+    flags: [{ name: 'session', summary: 'For the running manager only; nothing is written' }],
+    load: () => import('./commands/disable.js'),
+  },
+  {
+    name: 'reconnect',
+    summary: 'Close and connect again: one server, --all, or the --failed ones',
+    description: 'Resets the waiting time between attempts and a crash loop. Without a running manager it connects once and reports.',
+    examples: ['reconnect github', 'reconnect --failed', 'reconnect --all'],
+    positionals: [servers],
+    flags: [
+      { name: 'all', summary: 'Every enabled server' },
+      { name: 'failed', summary: 'Every enabled server that is not connected' },
+    ],
+    load: () => import('./commands/reconnect.js'),
+  },
+  {
+    name: 'config',
+    summary: 'Where the configuration lies, what it says, whether it is valid',
+    examples: ['config path', 'config show', 'config validate'],
+    positionals: [{ name: 'action', summary: 'path, show or validate', required: true, choices: ['path', 'show', 'validate'] }],
+    flags: [],
+    load: () => import('./commands/config.js'),
+  },
+  {
+    name: 'help',
+    summary: 'Show help, of everything or of one command',
+    examples: ['help', 'help call'],
+    positionals: [{ name: 'command', summary: 'Name of a command', complete: 'command' }],
+    flags: [],
+  },
+  {
+    name: 'clear',
+    summary: 'Clear the screen',
+    examples: ['/clear'],
+    positionals: [],
+    flags: [],
+    scope: 'repl',
+  },
+  {
+    name: 'exit',
+    aliases: ['quit'],
+    summary: 'Leave; Ctrl-D does the same',
+    examples: ['/exit'],
+    positionals: [],
+    flags: [],
+    scope: 'repl',
+  },
+];

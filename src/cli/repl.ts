@@ -1,0 +1,248 @@
+/** The REPL: a prompt at once, servers that come up behind it, one command at a time, and a terminal left as it was found. */
+
+import type { Config } from '../config/schema.js';
+import type { Clock } from '../core/clock.js';
+import { cancelled, exitCodeFor } from '../core/errors.js';
+import type { Redactor } from '../core/redact.js';
+import { sanitizeLine } from '../core/sanitize.js';
+import type { Manager } from '../manager/manager.js';
+import { complete } from './complete.js';
+import { History, historyLimits } from './history.js';
+import { LineEditor } from './line-editor.js';
+import { Notices } from './notices.js';
+import { globalFlags } from './parse.js';
+import { registry } from './registry.js';
+import { replSession, sessionCommand } from './repl-session.js';
+import { printError, runCommand, type Session } from './run.js';
+import { tokenize } from './tokenize.js';
+
+export interface ReplOptions {
+  readonly session: Session;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  /** The same as `session.open`; called once the prompt stands there. */
+  readonly manager: () => Promise<{ config: Config; manager: Manager }>;
+  readonly historyFile: string;
+  readonly redactor: Redactor;
+  readonly clock: Clock;
+  /** SIGTERM and SIGHUP; the reason decides the exit code. */
+  readonly signal: AbortSignal;
+  readonly version: string;
+}
+
+/** A second Ctrl-C within this time leaves. */
+const leaveWithinMs = 2_000;
+
+/** Runs until the user leaves, a signal comes or the terminal goes. The manager is the caller's to close. @returns the exit code */
+export async function runRepl(options: ReplOptions): Promise<number> {
+  const repl = new Repl(options);
+  try {
+    return await repl.run();
+  } finally {
+    await repl[Symbol.asyncDispose]();
+  }
+}
+
+class Repl implements AsyncDisposable {
+  readonly #options: ReplOptions;
+  readonly #session: Session;
+  readonly #history: History;
+  readonly #notices: Notices;
+  readonly #color: boolean;
+  #editor: LineEditor | undefined;
+  #manager: Manager | undefined;
+  #listening: Disposable | undefined;
+  #running: AbortController | undefined;
+  #interruptedAtMs = Number.NEGATIVE_INFINITY;
+  #leave: (code: number) => void = () => {};
+  #onSignal: () => void = () => {};
+  #isLeft = false;
+
+  constructor(options: ReplOptions) {
+    this.#options = options;
+    const { session, redactor, clock, historyFile } = options;
+    const { stdoutIsTerminal, colorAllowed } = session.terminal;
+    this.#color = stdoutIsTerminal && colorAllowed && !session.defaults.noColor;
+    this.#session = replSession(session, { ask: (question) => this.#ask(question) });
+    this.#history = new History({ file: historyFile, redactor, onProblem: (problem) => this.#report(problem) });
+    this.#notices = new Notices({
+      clock,
+      redactor,
+      color: this.#color,
+      toolCount: (server) => this.#manager?.knownTools(server)?.length,
+      print: (lines) => this.#say(lines.join('\n')),
+    });
+  }
+
+  async run(): Promise<number> {
+    const { stdin, stdout, version, signal } = this.#options;
+    const history = await this.#history.read();
+    if (signal.aborted) return exitCodeFor(signal.reason);
+    this.#editor = new LineEditor({
+      stdin,
+      stdout,
+      prompt: this.#color ? '\x1b[36mmcpctl>\x1b[39m ' : 'mcpctl> ',
+      history,
+      historyLines: historyLimits.lines,
+      complete: (line, cursor) => complete(line, cursor, this.#sources),
+      onInterrupt: (cleared) => this.#interrupted(cleared),
+    });
+    if (!this.#session.defaults.quiet) this.#say(`mcpctl ${version} (/help for the commands, Ctrl-D leaves)`);
+    // Whatever happens first ends it; a command that does not let go is not waited for.
+    const left = new Promise<number>((resolve) => {
+      this.#leave = resolve;
+    });
+    this.#onSignal = () => {
+      this.#running?.abort(signal.reason);
+      this.#leave(exitCodeFor(signal.reason));
+    };
+    signal.addEventListener('abort', this.#onSignal, { once: true });
+    // After this turn of the loop, in which the prompt is drawn.
+    const opened = Promise.resolve().then(() => this.#openManager());
+    return await Promise.race([left, this.#readLines(this.#editor, opened)]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isLeft = true;
+    this.#options.signal.removeEventListener('abort', this.#onSignal);
+    this.#listening?.[Symbol.dispose]();
+    this.#notices[Symbol.dispose]();
+    this.#editor?.[Symbol.dispose]();
+    await this.#history[Symbol.asyncDispose]();
+  }
+
+  get #sources() {
+    const manager = this.#manager;
+    return {
+      registry,
+      globalFlags,
+      front: 'repl' as const,
+      servers: () => manager?.names() ?? [],
+      tools: (server: string) => manager?.knownTools(server),
+    };
+  }
+
+  async #openManager(): Promise<void> {
+    try {
+      const { config, manager } = await this.#options.manager();
+      if (this.#isLeft) return;
+      this.#manager = manager;
+      if (!this.#session.defaults.quiet) this.#welcome(config, manager);
+      manager.start();
+    } catch (error) {
+      // Nothing can be done in a session without a configuration; what is wrong with it stands in the error.
+      this.#report(error);
+      this.#leave(exitCodeFor(error));
+    }
+  }
+
+  #welcome({ servers, problems, ...config }: Config, manager: Manager): void {
+    this.#listening = manager.events.onAny(this.#notices.handle);
+    if (servers.size === 0) this.#say(noServers(config));
+    else this.#say(`${servers.size === 1 ? '1 server' : `${servers.size} servers`}: ${listNames(manager.names())}`);
+    for (const { severity, file, line, column, message } of problems) {
+      // An error here concerns one server, which tells it itself.
+      const text = `${file}:${line}:${column}: ${message}`;
+      if (severity === 'warning') this.#notices.handle({ type: 'warning', server: null, message: text });
+    }
+  }
+
+  async #readLines(editor: LineEditor, opened: Promise<void>): Promise<number> {
+    for (;;) {
+      const input = await editor.readLine();
+      if (input.type === 'end') return 0;
+      if (input.type === 'hangup') return exitCodeFor(cancelled('SIGHUP'));
+      // Which words are secrets is known once the configuration has been read.
+      void opened.then(() => this.#history.add(input.text));
+      if ((await this.#runLine(input.text)) === 'exit') return 0;
+    }
+  }
+
+  async #runLine(line: string): Promise<'exit' | undefined> {
+    const running = new AbortController();
+    this.#running = running;
+    let unmute = () => {};
+    try {
+      const words = tokenize(line);
+      if (words.length === 0) return;
+      const own = await sessionCommand(words);
+      if (own?.name === 'exit') return 'exit';
+      if (own?.name === 'clear') return void this.#options.stdout.write('\x1b[H\x1b[2J\x1b[3J');
+      unmute = this.#muteReported(words);
+      await runCommand(words, this.#session, running.signal);
+    } catch (error) {
+      this.#report(error);
+    } finally {
+      unmute();
+      this.#running = undefined;
+    }
+    return;
+  }
+
+  /** `reconnect` waits for its servers and says how it went: a notice would say it twice. */
+  #muteReported(words: readonly string[]): () => void {
+    const at = words.findIndex((word) => /^\/?reconnect$/.test(word));
+    if (at === -1) return () => {};
+    const named = new Set(words.slice(at + 1));
+    return this.#notices.mute((server) => named.has(server) || named.has('--all') || named.has('--failed'));
+  }
+
+  /** Ctrl-C: cancels the command, or clears the line (which the editor has done by then); a second one leaves. */
+  #interrupted(cleared: boolean): void {
+    if (cleared) return;
+    const { clock, stdout } = this.#options;
+    const isSecond = clock.now() - this.#interruptedAtMs < leaveWithinMs;
+    this.#interruptedAtMs = clock.now();
+    if (isSecond) {
+      this.#running?.abort(cancelled('SIGINT'));
+      this.#leave(exitCodeFor(cancelled('SIGINT')));
+    } else if (this.#running) {
+      stdout.write('^C\n');
+      this.#cancel(this.#running);
+    } else this.#say('(Ctrl-C again within 2 s or Ctrl-D leaves)');
+  }
+
+  #cancel(running: AbortController): void {
+    if (running.signal.aborted)
+      this.#say('(The command has not ended yet; Ctrl-C again within 2 s leaves without waiting for it)');
+    running.abort(cancelled('SIGINT'));
+    // As a terminal does: what was typed for after this command is not run when it did not end as planned.
+    const dropped = this.#editor?.dropTypedAhead() ?? 0;
+    if (dropped > 0) this.#say(`(${dropped === 1 ? 'a line' : `${dropped} lines`} typed ahead dropped)`);
+  }
+
+  #ask(question: string): Promise<string> {
+    return this.#editor?.ask(sanitizeLine(question, 2_000)) ?? Promise.reject(cancelled());
+  }
+
+  #say(text: string): void {
+    const safe = this.#options.redactor.redact(text);
+    if (this.#editor) this.#editor.print(safe);
+    else this.#options.stdout.write(`${safe}\n`);
+  }
+
+  /** An error that belongs to no command, above the line that is being typed. */
+  #report(error: unknown): void {
+    const { defaults } = this.#session;
+    const terminal = { ...this.#session.terminal, writeError: (text: string) => this.#say(text.trimEnd()) };
+    printError(error, { json: defaults.json ?? false, verbose: defaults.verbose ?? false }, { ...this.#session, terminal });
+  }
+}
+
+/** What a newcomer needs: the file to write, and how an entry looks. */
+function noServers({ files, places }: Pick<Config, 'files' | 'places'>): string {
+  const file = sanitizeLine(files.at(-1)?.path ?? places.userFile);
+  const exists = files.at(-1)?.exists ?? false;
+  return [
+    `No servers yet. ${exists ? 'Add one to' : 'Create'} ${file}, for example:`,
+    '  { "mcpServers": { "files": { "command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "."] } } }',
+    'then start mcpctl again. docs/configuration.md explains every key.',
+  ].join('\n');
+}
+
+const maxListed = 12;
+
+function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, maxListed).map((name) => sanitizeLine(name, 60));
+  return `${shown.join(', ')}${names.length > maxListed ? ` and ${names.length - maxListed} more` : ''}`;
+}

@@ -1,0 +1,192 @@
+/** One command from words to exit code, the same for the REPL, a batch line and a one-shot: every cross-cutting wish is a step here. */
+
+import type { Config } from '../config/schema.js';
+import { exitCodeFor, McpctlError, toMcpctlError } from '../core/errors.js';
+import { formatDuration } from '../core/duration.js';
+import type { Redactor } from '../core/redact.js';
+import { sanitizeData, sanitizeText, toSafeJson } from '../core/sanitize.js';
+import type { Manager } from '../manager/manager.js';
+import type { CommandContext, CommandModule, CommandSpec, Outcome } from './command.js';
+import { type GlobalOptions, type Parsed, parse } from './parse.js';
+import { registry } from './registry.js';
+import type { Terminal } from './terminal.js';
+
+/** What a front end lends to the commands it runs. */
+export interface Session {
+  readonly front: 'shell' | 'repl';
+  readonly terminal: Terminal;
+  readonly redactor: Redactor;
+  /** Relative paths of arguments start here. */
+  readonly cwd: string;
+  /** Flags given to the process, for every command of the session. */
+  readonly defaults: Partial<Pick<GlobalOptions, 'json' | 'quiet' | 'verbose' | 'noColor'>>;
+  readonly version: string;
+  /** Reads the configuration and builds the manager, once. */
+  open(globals: GlobalOptions): Promise<{ config: Config; manager: Manager }>;
+  /** Bounds a command as a whole; resolves to a function that ends the bound. */
+  expireAfter(ms: number, onExpire: () => void): () => void;
+  /** Shows that something takes long; called when a command starts, ended by the returned function. */
+  progress?(spec: CommandSpec, manager: Manager, options: GlobalOptions): () => void;
+}
+
+/** Runs one command line. Prints the result or the error, and returns the exit code; never throws. */
+export async function runCommand(words: readonly string[], session: Session, signal: AbortSignal, where = ''): Promise<number> {
+  let globals: GlobalOptions = { ...noGlobals, json: session.defaults.json ?? words.includes('--json') };
+  try {
+    const parsed = await parse(words, registry, session.front);
+    globals = withDefaults(parsed.globals, session);
+    return await execute(parsed, globals, session, signal, where);
+  } catch (error) {
+    printError(error, globals, session, where);
+    return exitCodeFor(error);
+  }
+}
+
+/** Prints an error to stderr: `error: …`, `hint: …`, or with `--json` one document. */
+export function printError(error: unknown, globals: Pick<GlobalOptions, 'json' | 'verbose'>, session: Session, where = ''): void {
+  const known = toMcpctlError(error);
+  const { terminal, redactor } = session;
+  if (globals.json) {
+    const { code, message, hint, server, details } = known;
+    const document = { error: { code, message: where + message, hint: hint ?? null, ...(server ? { server } : {}), ...(details ? { details } : {}) } };
+    terminal.writeError(`${redactor.redact(toSafeJson(document))}\n`);
+    return;
+  }
+  const lines = [`error: ${where}${known.message}`];
+  const stderr = known.details?.['stderr'];
+  if (Array.isArray(stderr)) lines.push(...stderr.map((line) => `  stderr: ${String(line)}`));
+  if (known.hint) lines.push(`hint: ${known.hint}`);
+  if (globals.verbose && (known.code === 'INTERNAL' || known.cause)) lines.push(stackOf(known));
+  terminal.writeError(`${redactor.redact(sanitizeText(lines.join('\n')))}\n`);
+}
+
+const noGlobals: GlobalOptions = { json: false, config: [], timeoutMs: undefined, quiet: false, verbose: false, noColor: false, keepGoing: false };
+
+function withDefaults(globals: GlobalOptions, { defaults, front }: Session): GlobalOptions {
+  if (front === 'repl' && globals.config.length > 0) {
+    throw new McpctlError('USAGE', 'The configuration cannot be changed in a running session', { hint: 'leave with /exit and start mcpctl -c <file>' });
+  }
+  return {
+    ...globals,
+    json: globals.json || (defaults.json ?? false),
+    quiet: globals.quiet || (defaults.quiet ?? false),
+    verbose: globals.verbose || (defaults.verbose ?? false),
+    noColor: globals.noColor || (defaults.noColor ?? false),
+  };
+}
+
+async function execute(parsed: Parsed, globals: GlobalOptions, session: Session, signal: AbortSignal, where: string): Promise<number> {
+  if (parsed.kind === 'version') {
+    await session.terminal.write(globals.json ? `${toSafeJson({ version: session.version })}\n` : `${session.version}\n`);
+    return 0;
+  }
+  if (parsed.kind !== 'command') {
+    const { explain } = await import('./help.js');
+    const data = explain(parsed.kind === 'help' ? parsed.topic : undefined, registry, session.front);
+    await session.terminal.write(globals.json ? `${toSafeJson(data, 2)}\n` : `${data.help}\n`);
+    return 0;
+  }
+  const { spec } = parsed;
+  if (!spec.load) return 0;
+  // The module and the configuration are read side by side: a cold call is bound by its slowest part.
+  const opening = session.open(globals);
+  opening.catch(() => {});
+  const module = await spec.load();
+  const args = validate(spec, module, await readInputs(spec, parsed.input, session));
+  const opened = await opening;
+  await using bound = bounded(spec, globals, session, signal);
+  const endProgress = globals.quiet ? undefined : session.progress?.(spec, opened.manager, globals);
+  const show = (data: unknown, live: boolean) => print(data, args, module, globals, session, live);
+  try {
+    const result = module.run(args, contextFor(opened, globals, session, bound.signal));
+    if (Symbol.asyncIterator in result) {
+      for await (const data of result) await show(data, true);
+      return 0;
+    }
+    const outcome: Outcome<unknown> = await bound.race(result);
+    endProgress?.();
+    await show(outcome.data, false);
+    if (!outcome.error) return 0;
+    printError(outcome.error, globals, session, where);
+    return exitCodeFor(outcome.error);
+  } finally {
+    endProgress?.();
+  }
+}
+
+/** `--args -` is stdin, `--args @file` a file; `key=@file` is resolved by the call itself, which knows its words. */
+async function readInputs(spec: CommandSpec, input: Readonly<Record<string, unknown>>, session: Session): Promise<Record<string, unknown>> {
+  if (!spec.positionals.some(({ complete }) => complete === 'tool-argument')) return { ...input };
+  const { resolveInput } = await import('./input.js');
+  return resolveInput(input, { cwd: session.cwd, readInput: () => session.terminal.readInput() });
+}
+
+function validate(spec: CommandSpec, module: CommandModule, input: Record<string, unknown>): unknown {
+  const checked = module.args.safeParse(input);
+  if (checked.success) return checked.data;
+  const issue = checked.error.issues[0];
+  const path = issue?.path.join('.') ?? '';
+  throw new McpctlError('USAGE', `${path || spec.name}: ${issue?.message ?? 'invalid'}`, { hint: `mcpctl ${spec.name} --help` });
+}
+
+/** The caller's signal, and the overall `--timeout` for commands that do not deal with it themselves. */
+function bounded(spec: CommandSpec, { timeoutMs }: GlobalOptions, session: Session, signal: AbortSignal) {
+  const own = spec.flags.some(({ name }) => name === 'timeout');
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const endBound =
+    timeoutMs !== undefined && !own
+      ? session.expireAfter(timeoutMs, () =>
+          controller.abort(
+            new McpctlError('TIMEOUT', `${spec.name}: not done within ${formatDuration(timeoutMs)}`, { hint: 'give it longer with --timeout', details: { timeoutMs } }),
+          ),
+        )
+      : undefined;
+  return {
+    signal: controller.signal,
+    /** Ends with the signal even when the command does not listen to it. */
+    race<T>(work: Promise<T>): Promise<T> {
+      return new Promise((resolve, reject) => {
+        const onEnd = () => reject(controller.signal.reason);
+        if (controller.signal.aborted) onEnd();
+        controller.signal.addEventListener('abort', onEnd, { once: true });
+        work.then(resolve, reject).finally(() => controller.signal.removeEventListener('abort', onEnd));
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      signal.removeEventListener('abort', onAbort);
+      endBound?.();
+    },
+  };
+}
+
+function contextFor(
+  { config, manager }: { config: Config; manager: Manager },
+  globals: GlobalOptions,
+  session: Session,
+  signal: AbortSignal,
+): CommandContext {
+  const { terminal, redactor } = session;
+  const note = (text: string) => {
+    if (!globals.quiet) terminal.writeError(`${redactor.redact(sanitizeText(text))}\n`);
+  };
+  const ask = globals.json ? undefined : terminal.ask;
+  return { manager, config, signal, note, ...(ask ? { ask } : {}) };
+}
+
+async function print(data: unknown, args: unknown, module: CommandModule, globals: GlobalOptions, { terminal }: Session, live: boolean): Promise<void> {
+  if (globals.json) return terminal.write(`${toSafeJson(data, live ? 0 : 2)}\n`);
+  const color = terminal.stdoutIsTerminal && terminal.colorAllowed && !globals.noColor;
+  const text = module.text(sanitizeData(data), { columns: terminal.columns, color }, args);
+  if (text === '') return;
+  const clear = live && terminal.stdoutIsTerminal ? '\x1b[2J\x1b[H' : '';
+  return terminal.write(`${clear}${text.endsWith('\n') ? text : `${text}\n`}`);
+}
+
+function stackOf(error: Error): string {
+  const causes: string[] = [];
+  for (let current: unknown = error; current instanceof Error && causes.length < 5; current = current.cause) causes.push(current.stack ?? String(current));
+  return causes.join('\ncaused by: ');
+}

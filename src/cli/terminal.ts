@@ -1,0 +1,18 @@
+/** The two ways out and the one way in of a run: stdout for the result, stderr for the person, stdin when a command asks for it. */
+
+export interface Terminal {
+  /** Writes to stdout; resolves when the text was taken, so that a slow reader slows us down instead of filling memory. */
+  write(text: string): Promise<void>;
+  /** Writes one or more lines to stderr. */
+  writeError(text: string): void;
+  /** All of stdin as text. @throws McpctlError `USAGE` when stdin is a terminal or was read already. */
+  readInput(): Promise<string>;
+  /** Whether a person sees stdout, or stderr: decides on colours, and on spinners. */
+  readonly stdoutIsTerminal: boolean;
+  readonly stderrIsTerminal: boolean;
+  /** Whether colours are wanted at all (NO_COLOR, TERM=dumb, --no-color). */
+  readonly colorAllowed: boolean;
+  readonly columns: number;
+  /** Asks the person in front; absent when nobody is there. */
+  readonly ask?: (question: string) => Promise<string>;
+}

@@ -1,0 +1,198 @@
+/** Loads the configuration: reads the files, checks them, and resolves every server in them. */
+import { dirname, resolve, sep } from 'node:path';
+import type { Clock } from '../core/clock.js';
+import { McpctlError, rootMessage } from '../core/errors.js';
+import { readFileIfExists } from '../io/atomic-file.js';
+import { JsoncDocument } from './document.js';
+import type { Env, Places } from './paths.js';
+import { configInvalid } from './position.js';
+import { resolveServer } from './resolve.js';
+import {
+  type Config,
+  type ConfigFile,
+  type ConfigProblem,
+  defaultStartConcurrency,
+  limits,
+  type ServerConfig,
+  type ServerSource,
+} from './schema.js';
+import { overridesFor, readSettings } from './settings.js';
+import { checkShape, type FileContent, type FileDefaults } from './shape.js';
+import { unknownKeys } from './unknown-keys.js';
+
+export interface LoadOptions {
+  /** Paths given with `-c`, relative to `cwd`; when there is one, no other file is read. */
+  readonly files: readonly string[];
+  readonly cwd: string;
+  readonly env: Env;
+  readonly places: Places;
+  /** CPU cores, for the default of `startConcurrency`. */
+  readonly cores: number;
+  readonly clock: Clock;
+  /** Of this process, for lock files. */
+  readonly pid: number;
+}
+
+/**
+ * Reads the user's file, or the files given with `-c` (a later one wins, server by server). A user's file that does not exist
+ * is a configuration without servers.
+ *
+ * @throws McpctlError CONFIG_INVALID with every error of every file in `details.problems`, each with file, line and column.
+ *   A variable that is not set is no such error: it is the `problem` of its server.
+ */
+export async function loadConfig(options: LoadOptions): Promise<Config> {
+  const { cwd, env, places, cores, clock, pid } = options;
+  const wanted: { path: string; source: ServerSource }[] =
+    options.files.length > 0
+      ? options.files.map((file) => ({ path: resolve(cwd, file), source: 'flag' }))
+      : [{ path: places.userFile, source: 'user' }];
+  const [settings, loaded] = await Promise.all([
+    readSettings(places.configDir, { clock, pid }),
+    Promise.all(wanted.map(({ path, source }) => readConfigFile(path, source))),
+  ]);
+
+  const problems: ConfigProblem[] = loaded.flatMap((file) => file.problems);
+  if (settings.warning) problems.push({ severity: 'warning', line: 0, column: 0, path: '', ...settings.warning });
+  const errors = problems.filter((problem) => problem.severity === 'error');
+  if (errors.length > 0) throw configInvalid(problems, hintFor(loaded));
+
+  const merged = merge(loaded);
+  const servers = new Map<string, ServerConfig>();
+  const secrets = new Set<string>();
+  const resolved = await Promise.all(
+    [...merged.entries].map(async ([name, { entry, file }]) =>
+      resolveServer({
+        name,
+        entry,
+        source: file.source,
+        document: file.document,
+        defaults: merged.defaults,
+        env,
+        defaultCwd: file.source === 'user' ? cwd : dirname(file.path),
+        override: file.source === 'user' ? undefined : (await overridesFor(settings.overrides, file.path)).get(name),
+      }),
+    ),
+  );
+  for (const one of resolved) {
+    servers.set(one.server.name, one.server);
+    problems.push(...one.problems);
+    for (const secret of one.secrets) secrets.add(secret);
+  }
+  return {
+    servers,
+    files: loaded.map(({ path, source, exists }): ConfigFile => ({ path, source, exists })),
+    problems,
+    startConcurrency: merged.startConcurrency ?? defaultStartConcurrency(cores),
+    places,
+    secrets: [...secrets],
+  };
+}
+
+interface LoadedFile extends ConfigFile {
+  readonly problems: readonly ConfigProblem[];
+  readonly parsed?: { readonly document: JsoncDocument; readonly content: FileContent };
+}
+
+async function readConfigFile(path: string, source: ServerSource): Promise<LoadedFile> {
+  const wrong = (message: string): LoadedFile => ({
+    path,
+    source,
+    exists: true,
+    problems: [{ severity: 'error', file: path, line: 0, column: 0, path: '', message }],
+  });
+  let read: Awaited<ReturnType<typeof readFileIfExists>>;
+  try {
+    read = await readFileIfExists(path, { maxBytes: limits.configFileBytes });
+  } catch (error) {
+    return wrong(reasonFor(error));
+  }
+  if (!read)
+    return source === 'user' ? { path, source, exists: false, problems: [] } : { ...wrong('no such file'), exists: false };
+  const text = decode(read.bytes);
+  if (text === undefined) return wrong('not UTF-8 text');
+
+  const document = JsoncDocument.parse(path, text);
+  if (document.problems.length > 0) return { path, source, exists: true, problems: document.problems };
+  const { content, issues } = checkShape(document);
+  const problems = [
+    ...issues.map((issue) => document.problem('error', issue.path, issue.message, { key: issue.key ?? false })),
+    ...unknownKeys(document),
+    ...permissionWarnings(path, read),
+  ];
+  return { path, source, exists: true, problems, ...(content && { parsed: { document, content } }) };
+}
+
+/** Invalid bytes are an error here: replaced by U+FFFD they would end up in an argument or a header. */
+function decode(bytes: Buffer): string | undefined {
+  // A NUL has a better message of its own, and UTF-16 is full of them.
+  if (bytes.includes(0)) return bytes.toString('latin1');
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonFor(error: unknown): string {
+  if (error instanceof McpctlError && error.code === 'TOO_LARGE') {
+    return `larger than ${limits.configFileBytes / 1024 ** 2} MiB, which is no configuration`;
+  }
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EISDIR':
+      return 'is a directory, not a file';
+    case 'EACCES':
+    case 'EPERM':
+      return 'cannot be read: permission denied';
+    case 'ELOOP':
+      return 'cannot be read: a symbolic link that leads to itself';
+    default:
+      return `cannot be read: ${rootMessage(error)}`;
+  }
+}
+
+/** Whoever can write the file decides which programs run here. Windows has no such bits. */
+function permissionWarnings(path: string, { mode, isRegular }: { mode: number; isRegular: boolean }): ConfigProblem[] {
+  if (!isRegular || sep === '\\' || (mode & 0o022) === 0) return [];
+  const who = mode & 0o002 ? 'everyone' : 'its group';
+  return [
+    {
+      severity: 'warning',
+      file: path,
+      line: 0,
+      column: 0,
+      path: '',
+      message: `${who} can write this file; run: chmod go-w ${path}`,
+    },
+  ];
+}
+
+function hintFor(loaded: readonly LoadedFile[]): { hint?: string } {
+  const missing = loaded.find((file) => file.source === 'flag' && !file.exists);
+  return missing ? { hint: 'check the path given with -c; without -c the user configuration is read (mcpctl config path)' } : {};
+}
+
+interface Merged {
+  readonly entries: ReadonlyMap<string, { entry: NonNullable<FileContent['mcpServers']>[string]; file: ParsedFile }>;
+  readonly defaults: FileDefaults;
+  readonly startConcurrency: number | undefined;
+}
+type ParsedFile = Pick<LoadedFile, 'path' | 'source'> & { readonly document: JsoncDocument };
+
+/** A server is taken whole from the last file that has it; single defaults override each other. */
+function merge(loaded: readonly LoadedFile[]): Merged {
+  const entries = new Map<string, { entry: NonNullable<FileContent['mcpServers']>[string]; file: ParsedFile }>();
+  let defaults: FileDefaults = {};
+  let startConcurrency: number | undefined;
+  for (const { path, source, parsed } of loaded) {
+    if (!parsed) continue;
+    const { document, content } = parsed;
+    for (const [name, entry] of Object.entries(content.mcpServers ?? {}))
+      entries.set(name, { entry, file: { path, source, document } });
+    defaults = {
+      timeouts: { ...defaults.timeouts, ...content.defaults?.timeouts },
+      health: { ...defaults.health, ...content.defaults?.health },
+    };
+    startConcurrency = content.startConcurrency ?? startConcurrency;
+  }
+  return { entries, defaults, startConcurrency };
+}

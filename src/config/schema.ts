@@ -1,0 +1,173 @@
+/** The configuration as the rest of mcpctl sees it: typed, resolved, with every default, its unit and its source. */
+import type { McpctlError } from '../core/errors.js';
+import type { Places } from './paths.js';
+
+/** Where a server was defined: the user's own file, or a file given with `-c`. */
+export type ServerSource = 'user' | 'flag';
+
+/** `auto` finds out and remembers; the others skip the probing. */
+export type ProtocolChoice = 'auto' | 'legacy' | 'modern';
+
+/** A program spoken to over its stdin and stdout. Every path is absolute, every variable expanded. */
+export interface StdioDefinition {
+  readonly type: 'stdio';
+  /** A bare program name (looked up in PATH) or an absolute path. */
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Added to the child's environment; see `childEnvironment` for the whole of it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute. */
+  readonly cwd: string;
+  /** The child gets the whole environment of mcpctl instead of the allow-list. */
+  readonly inheritEnv: boolean;
+}
+
+/** A server spoken to over HTTP. `auto` tries streamable HTTP first, then the older SSE transport. */
+export interface HttpDefinition {
+  readonly type: 'http' | 'sse' | 'auto';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** PEM text of additional certificate authorities. */
+  readonly ca?: string;
+}
+
+export type ServerDefinition = StdioDefinition | HttpDefinition;
+
+export interface Timeouts {
+  readonly connectMs: number;
+  readonly initializeMs: number;
+  readonly listMs: number;
+  /** Silence allowed during one call; progress starts it anew. */
+  readonly callMs: number;
+  /** Hard end of one call; never below `callMs`. */
+  readonly callTotalMs: number;
+}
+
+export interface HealthOptions {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+export interface StopOptions {
+  /** Time between end of stdin and TERM; `null` = the default of the kind of run (one-shot or long-lived). */
+  readonly graceMs: number | null;
+  /** Program and arguments to run before the server is stopped; `null` = none. */
+  readonly command: readonly string[] | null;
+}
+
+/** Globs over tool names. An empty `include` means every tool; `exclude` wins. */
+export interface ToolFilter {
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+export interface ServerConfig {
+  readonly name: string;
+  readonly source: ServerSource;
+  /** Absolute path of the defining file. */
+  readonly file: string;
+  /** Where in that file the entry starts, counted from 1. */
+  readonly position: Position;
+  /** What counts: the file's value unless an override in the settings says otherwise. */
+  readonly enabled: boolean;
+  /** What the file says; differs from `enabled` when an override is in force. */
+  readonly enabledInFile: boolean;
+  /** What people see: the URL without its secrets, or the command line with secrets masked. */
+  readonly target: string;
+  /** With `problem` set this is the text as written: for display, never to connect with. */
+  readonly definition: ServerDefinition;
+  /** The definition with its secrets masked, for people. */
+  readonly shown: ServerDefinition;
+  readonly protocol: ProtocolChoice;
+  readonly timeouts: Timeouts;
+  readonly health: HealthOptions;
+  readonly stop: StopOptions;
+  readonly tools: ToolFilter;
+  /** Largest single message accepted from this server. */
+  readonly maxMessageBytes: number;
+  /** sha256 (hex) of the resolved definition and protocol: equal hash, equal server. */
+  readonly hash: string;
+  /** Why this server cannot be used (CONFIG_INVALID), e.g. a missing variable; the other servers work. */
+  readonly problem?: McpctlError;
+}
+
+/** Line and column in a file, both counted from 1. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/**
+ * One finding in a configuration file. A warning is shown, its key has no effect. An error ends the load,
+ * unless it concerns one server only: then it is that server's `problem` and the others work.
+ */
+export interface ConfigProblem extends Position {
+  readonly severity: 'error' | 'warning';
+  readonly file: string;
+  /** The place inside the file, e.g. `mcpServers.files.args[1]`; empty for the file as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface ConfigFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly source: ServerSource;
+  /** False for a user file that is not there (yet). */
+  readonly exists: boolean;
+}
+
+export interface Config {
+  readonly servers: ReadonlyMap<string, ServerConfig>;
+  /** In the order read; a later file wins. */
+  readonly files: readonly ConfigFile[];
+  /** Warnings, and the errors that make one server unusable. Errors of a whole file are thrown by `loadConfig`. */
+  readonly problems: readonly ConfigProblem[];
+  /** Servers connected at the same time at start. */
+  readonly startConcurrency: number;
+  readonly places: Places;
+  /** Values that must appear in no output. */
+  readonly secrets: readonly string[];
+}
+
+const second = 1_000;
+const minute = 60 * second;
+
+/** Every default, its unit in the name, its source beside it. */
+export const defaults = {
+  timeouts: {
+    /** TCP and TLS. MCP specification, lifecycle, "Timeouts": implementations SHOULD bound every request. */
+    connectMs: 10 * second,
+    /** From spawn to the answer of `initialize`: package runners download at the first start. */
+    initializeMs: 60 * second,
+    /** `*` + `/list` requests. */
+    listMs: 30 * second,
+    /** Idle limit of one call, reset by progress: the specification's SHOULD, the SDK's own default. */
+    callMs: 60 * second,
+    /** Hard limit of one call: progress MUST NOT keep a call alive for ever (specification). */
+    callTotalMs: 10 * minute,
+  },
+  /** Design: a dead server is noticed within half a minute, a slow check never blocks a call. */
+  health: { intervalMs: 30 * second, timeoutMs: 5 * second },
+  /** `null`: 1 s in a long-lived process, 50 ms in a one-shot (measured: waiting longer costs 0.3 s a command). */
+  stop: { graceMs: null, command: null },
+  tools: { include: [], exclude: [] },
+  /** Measured: a 17 MiB answer already costs over 100 MB of memory while it is parsed. */
+  maxMessageBytes: 16 * 1024 ** 2,
+  protocol: 'auto',
+} as const satisfies Pick<ServerConfig, 'timeouts' | 'health' | 'stop' | 'tools' | 'maxMessageBytes' | 'protocol'>;
+
+/** Hard limits of what a file may ask for. */
+export const limits = {
+  maxMessageBytes: 256 * 1024 ** 2,
+  stopGraceMs: 30 * second,
+  /** A longer wait is a mistake in the unit; timers end at 24 days anyway. */
+  durationMs: 7 * 24 * 60 * minute,
+  /** A file beyond this is not a configuration; parsing it would stall the start. */
+  configFileBytes: 10 * 1024 ** 2,
+} as const;
+
+/** Parallel connects at start: 2 × cores, at least 4 (measured: starting a server is CPU-bound in the child). */
+export function defaultStartConcurrency(cores: number): number {
+  return Math.max(4, 2 * cores);
+}

@@ -1,0 +1,152 @@
+/** What mcpctl remembers for the user beside the configuration: overrides of `enabled` for servers of files it never writes. */
+import { randomUUID } from 'node:crypto';
+import { realpath, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { rootMessage } from '../core/errors.js';
+import { readTextIfExists } from '../io/atomic-file.js';
+import { type LockOptions, withFileLock } from '../io/file-lock.js';
+import { isObject } from './shape.js';
+
+/** Shown to the user, once: afterwards the broken file is out of the way. */
+export interface SettingsWarning {
+  readonly file: string;
+  readonly message: string;
+}
+
+/** What a writer needs: who waits for the lock, and how long. Everything has a default. */
+export type WriteAccess = LockOptions;
+
+/** Overrides of `enabled`: file (real path) → server name → value. */
+export type Overrides = ReadonlyMap<string, ReadonlyMap<string, boolean>>;
+
+const maxBytes = 1024 ** 2;
+
+/**
+ * Reads the settings without the library that writes them, because every command does this. Nothing here stops a command:
+ * what cannot be read counts as empty and gives a warning.
+ */
+export async function readSettings(
+  configDir: string,
+  access: WriteAccess,
+): Promise<{ overrides: Overrides; warning?: SettingsWarning }> {
+  const file = settingsFile(configDir);
+  try {
+    const text = await readTextIfExists(file, { maxBytes });
+    if (text === undefined) return { overrides: new Map() };
+    const settings = parseSettings(text);
+    if (settings) return { overrides: overridesOf(settings) };
+    const kept = await withFileLock(lockFile(configDir), access, () => quarantine(file));
+    return { overrides: new Map(), ...(kept !== undefined && { warning: damaged(file, kept) }) };
+  } catch (error) {
+    return {
+      overrides: new Map(),
+      warning: { file, message: `the settings could not be read and are ignored: ${rootMessage(error)}` },
+    };
+  }
+}
+
+export interface OverrideChange {
+  /** The file that defines the server. */
+  readonly file: string;
+  readonly server: string;
+  /** What is to count from now on; `null` = what the file says. */
+  readonly enabled: boolean | null;
+}
+
+export interface OverrideResult {
+  readonly isChanged: boolean;
+  /** The settings were damaged and had to be put aside. */
+  readonly warning?: SettingsWarning;
+}
+
+/**
+ * Stores or removes an override, under a lock and in one step: parallel changes all count. Damaged settings are put aside first.
+ *
+ * @throws the file system's own errors when the settings cannot be written
+ */
+export async function setOverride(configDir: string, change: OverrideChange, access: WriteAccess): Promise<OverrideResult> {
+  const file = settingsFile(configDir);
+  return withFileLock(lockFile(configDir), access, async () => {
+    const kept = await quarantine(file);
+    const warning = kept === undefined ? {} : { warning: damaged(file, kept) };
+    const key = await sourceKey(change.file);
+    const before = overridesOf(parseSettings((await readTextIfExists(file, { maxBytes })) ?? '{}') ?? {});
+    if ((before.get(key)?.get(change.server) ?? null) === change.enabled) return { isChanged: false, ...warning };
+
+    const { default: Conf } = await import('conf');
+    // Paths and server names contain dots, which the library would take for nesting.
+    const store = new Conf<Record<string, unknown>>({
+      cwd: configDir,
+      configName: 'settings',
+      projectSuffix: '',
+      configFileMode: 0o600,
+      accessPropertiesByDotNotation: false,
+    });
+    const overrides = copyOf(store.get('overrides'));
+    const ofFile = copyOf(overrides[key]);
+    delete ofFile[change.server];
+    if (change.enabled !== null) ofFile[change.server] = { enabled: change.enabled };
+    delete overrides[key];
+    if (Object.keys(ofFile).length > 0) overrides[key] = ofFile;
+    store.set('overrides', overrides);
+    return { isChanged: true, ...warning };
+  });
+}
+
+function copyOf(value: unknown): Record<string, unknown> {
+  return isObject(value) ? { ...value } : {};
+}
+
+/** The overrides for the servers of one file. */
+export async function overridesFor(overrides: Overrides, file: string): Promise<ReadonlyMap<string, boolean>> {
+  if (overrides.size === 0) return new Map();
+  return overrides.get(await sourceKey(file)) ?? new Map();
+}
+
+export function settingsFile(configDir: string): string {
+  return join(configDir, 'settings.json');
+}
+
+function lockFile(configDir: string): string {
+  return join(configDir, '.settings.json.lock');
+}
+
+/** A file under its real path, so that it is the same file through every link. */
+async function sourceKey(file: string): Promise<string> {
+  return realpath(file).catch(() => file);
+}
+
+function parseSettings(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function overridesOf(settings: Record<string, unknown>): Overrides {
+  const overrides = new Map<string, Map<string, boolean>>();
+  const all = settings.overrides;
+  for (const [file, servers] of isObject(all) ? Object.entries(all) : []) {
+    const ofFile = new Map<string, boolean>();
+    for (const [name, value] of isObject(servers) ? Object.entries(servers) : []) {
+      if (isObject(value) && typeof value.enabled === 'boolean') ofFile.set(name, value.enabled);
+    }
+    overrides.set(file, ofFile);
+  }
+  return overrides;
+}
+
+/** Moves a damaged file aside, never deletes it; `undefined` when another process did so or repaired it meanwhile. Needs the lock. */
+async function quarantine(file: string): Promise<string | undefined> {
+  const text = await readTextIfExists(file, { maxBytes });
+  if (text === undefined || parseSettings(text)) return undefined;
+  const kept = `${file}.damaged-${randomUUID().slice(0, 8)}`;
+  await rename(file, kept);
+  return kept;
+}
+
+function damaged(file: string, kept: string): SettingsWarning {
+  return { file, message: `the settings were damaged and are reset; the damaged file is kept as ${kept}` };
+}

@@ -1,0 +1,65 @@
+/** Secrets by value: what was once registered appears in no output, whatever path it takes there. */
+
+/** Shorter values are not registered: they would blank out ordinary words. */
+const minSecretLength = 6;
+const mask = '[redacted]';
+
+/** Names of fields, headers, variables and arguments whose value is treated as a secret. Substring match, any case. */
+const secretName = /token|secret|passw|pwd|api[-_]?key|access[-_]?key|private[-_]?key|auth|credential|cookie|session|dsn|bearer/i;
+
+/** Whether a field, header, variable or argument of this name holds a secret. */
+export function isSecretName(name: string): boolean {
+  return secretName.test(name);
+}
+
+/** A registry of secret values and the function that removes them, also in their base64, URL-encoded and JSON-escaped forms. */
+export class Redactor {
+  readonly #forms = new Set<string>();
+  #pattern: RegExp | null = null;
+
+  /** Registers a value. Empty and short values (under 6 characters) are ignored. */
+  add(secret: string): void {
+    if (secret.length < minSecretLength) return;
+    const bytes = Buffer.from(secret);
+    const forms = [
+      secret,
+      encodeURIComponent(secret),
+      JSON.stringify(secret).slice(1, -1),
+      bytes.toString('base64').replace(/=+$/, ''),
+      bytes.toString('base64url'),
+    ];
+    const before = this.#forms.size;
+    for (const form of forms) this.#forms.add(form);
+    if (this.#forms.size !== before) this.#pattern = null;
+  }
+
+  /** `text` with every registered value replaced by `[redacted]`. */
+  redact(text: string): string {
+    if (this.#forms.size === 0) return text;
+    // Longest first, so that a secret that contains another is removed whole.
+    this.#pattern ??= new RegExp(
+      [...this.#forms]
+        .sort((a, b) => b.length - a.length)
+        .map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+        .join('|'),
+      'g',
+    );
+    return text.replace(this.#pattern, mask);
+  }
+
+  /** A copy of `value` in which every string is redacted. */
+  redactData<T>(value: T): T {
+    if (this.#forms.size === 0) return value;
+    if (typeof value === 'string') return this.redact(value) as T;
+    if (Array.isArray(value)) return value.map((item) => this.redactData(item)) as T;
+    if (value !== null && typeof value === 'object') {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.redactData(item)])) as T;
+    }
+    return value;
+  }
+
+  /** Whether `text` contains a registered value. */
+  has(text: string): boolean {
+    return this.redact(text) !== text;
+  }
+}

@@ -1,0 +1,88 @@
+/** How a call travels: the policies around it, outermost first, on one screen. */
+
+import type { Clock } from '../core/clock.js';
+import type { Emitter } from '../core/events.js';
+import { McpctlError, toMcpctlError } from '../core/errors.js';
+import { deadline } from '../policy/deadline.js';
+import { compose, type Policy } from '../policy/policy.js';
+import type { CallToolResult, Tool } from '../mcp/connection.js';
+import type { ManagedServer } from './managed-server.js';
+import type { ManagerEvent } from './server-status.js';
+
+export interface ToolCall {
+  readonly server: string;
+  readonly tool: Tool;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+  readonly timeouts: { readonly callMs: number; readonly callTotalMs: number };
+}
+
+export interface PipelineOptions {
+  readonly clock: Clock;
+  readonly events: Emitter<ManagerEvent>;
+  readonly server: Pick<ManagedServer, 'life' | 'use'>;
+}
+
+/**
+ * Runs one tool call: observe -> deadline -> first delivery -> connection.
+ * Connecting has limits of its own, so it happens before the deadline begins to run.
+ *
+ * @throws McpctlError; never a second execution: only what provably was not delivered is sent again.
+ */
+export async function runToolCall(call: ToolCall, { clock, events, server }: PipelineOptions): Promise<CallToolResult> {
+  await server.life.connection(call.signal);
+  const { callMs, callTotalMs } = call.timeouts;
+  const pipeline = compose(
+    observe(call, clock, events),
+    deadline({ idleMs: callMs, totalMs: callTotalMs, what: `call ${call.server}/${call.tool.name}`, server: call.server }, clock),
+    firstDelivery,
+  );
+  return pipeline(
+    ({ signal, touch }) =>
+      server.use(signal, (connection) =>
+        connection.callTool(call.tool.name, call.args, {
+          signal,
+          tool: call.tool,
+          onProgress: (info) => {
+            touch();
+            events.emit({ type: 'call-progress', server: call.server, tool: call.tool.name, ...info });
+          },
+        }),
+      ),
+    { signal: call.signal, attempt: 1, touch: () => {} },
+  );
+}
+
+/** Tells listeners of the logical call: one event at its start, one at its end, however many deliveries it took. */
+function observe({ server, tool }: ToolCall, clock: Clock, events: Emitter<ManagerEvent>): Policy {
+  return async (operation, attempt) => {
+    const startedAt = clock.now();
+    const finished = (outcome: Extract<ManagerEvent, { type: 'call-finished' }>['outcome']) =>
+      events.emit({ type: 'call-finished', server, tool: tool.name, durationMs: clock.now() - startedAt, outcome });
+    events.emit({ type: 'call-started', server, tool: tool.name });
+    try {
+      const result = await operation(attempt);
+      finished((result as CallToolResult).isError === true ? 'tool-error' : 'ok');
+      return result;
+    } catch (error) {
+      finished(toMcpctlError(error).code);
+      throw error;
+    }
+  };
+}
+
+/**
+ * A call that provably never reached the server (a forgotten session, a connection found dead before anything was sent)
+ * has not been delivered yet: it is delivered once more, on a new connection. Anything else is never repeated.
+ */
+export const firstDelivery: Policy = async (operation, attempt) => {
+  try {
+    return await operation(attempt);
+  } catch (error) {
+    const undelivered = error instanceof McpctlError && error.delivered === 'no' && redeliverable.has(error.code);
+    if (!undelivered || attempt.signal.aborted) throw error;
+    return operation({ ...attempt, attempt: attempt.attempt + 1 });
+  }
+};
+
+const redeliverable = new Set(['UNAVAILABLE', 'SERVER_EXITED']);

@@ -1,0 +1,249 @@
+/** One server of the manager: its life, its tools, what is remembered of it, and how it looks in `status`. */
+
+import type { ServerConfig } from '../config/schema.js';
+import { McpctlError } from '../core/errors.js';
+import type { Connection, Tool } from '../mcp/connection.js';
+import { deadline } from '../policy/deadline.js';
+import { Debounced } from '../policy/debounce.js';
+import type { ServerMemory } from '../state/server-memory.js';
+import { HealthMonitor } from './health.js';
+import { Latency } from './latency.js';
+import type { ManagerParts } from './manager-parts.js';
+import { ServerLifecycle, withSignal } from './server-lifecycle.js';
+import type { ServerStatus } from './server-status.js';
+import { ToolCache, type ToolList } from './tool-cache.js';
+import { toolFilter } from './tool-filter.js';
+
+/** Announced changes of the tool list come in bursts: one list for a burst, at most one a second. */
+const relistPace = { quietMs: 300, apartMs: 1000 };
+
+export class ManagedServer implements AsyncDisposable {
+  readonly life: ServerLifecycle;
+  readonly #tools: ToolCache;
+  readonly #health: HealthMonitor;
+  readonly #latency = new Latency();
+  readonly #relist: Debounced;
+  readonly #isAllowed: (tool: string) => boolean;
+  readonly #remembering: Promise<void>;
+  readonly #lifetime = new AbortController();
+  #memory: ServerMemory = {};
+  #inFlight = 0;
+
+  constructor(
+    readonly config: ServerConfig,
+    readonly parts: ManagerParts,
+  ) {
+    const { clock, random, events, memories } = parts;
+    this.#isAllowed = toolFilter(config.tools);
+    this.#tools = new ToolCache(clock, ({ tools, at, ttlMs }) => this.#remember({ tools: { list: tools as never, at, ttlMs } }));
+    this.#relist = new Debounced(relistPace, clock, () => this.#listAgain());
+    this.#health = new HealthMonitor({
+      clock,
+      random,
+      options: config.health,
+      check: (signal) => this.#roundTrip((connection) => connection.ping(signal)),
+      onResult: (ok, latencyMs) => events.emit({ type: 'health-checked', server: config.name, ok, latencyMs }),
+      // A server that works on somebody's call is not taken away from him.
+      isBusy: () => this.#inFlight > 0,
+      onDead: (error) => this.#giveUp(error),
+    });
+    this.life = new ServerLifecycle(config, parts, {
+      open: (signal) => this.#open(signal),
+      onConnected: (connection) => {
+        this.#remember({ era: connection.verdict as never });
+        if (parts.longLived && config.health.intervalMs > 0) this.#health.start();
+      },
+      onLost: (reason) => {
+        this.#health.stop();
+        if (reason.details?.['reason'] === 'era-changed') this.#remember({ era: undefined });
+      },
+    });
+    this.#remembering = memories.read(config.hash).then((memory) => {
+      this.#memory = memory;
+      if (memory.tools) this.#tools.restore({ ...memory.tools, tools: memory.tools.list as unknown as readonly Tool[] });
+    });
+  }
+
+  async #open(signal: AbortSignal): Promise<Connection> {
+    const { parts, config } = this;
+    await this.#remembering;
+    return parts.openConnection({
+      server: config,
+      groups: parts.groups,
+      env: parts.env,
+      stop: { ...parts.stop, stdinMs: config.stop.graceMs ?? parts.stop.stdinMs },
+      clock: parts.clock,
+      clientVersion: parts.clientVersion,
+      remembered: this.#memory.era as never,
+      signal,
+      onStderr: (line) => parts.events.emit({ type: 'server-stderr', server: config.name, line }),
+      onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
+      onToolsChanged: () => {
+        this.#tools.invalidate();
+        this.#relist.trigger();
+      },
+    });
+  }
+
+  /** Runs a request on a live connection, and looks after the server when it fails. */
+  async use<T>(signal: AbortSignal, request: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = await this.life.connection(signal);
+    this.#inFlight++;
+    try {
+      return await request(connection);
+    } catch (error) {
+      if (error instanceof McpctlError && error.code === 'UNAVAILABLE') this.#health.checkSoon();
+      throw error;
+    } finally {
+      this.#inFlight--;
+    }
+  }
+
+  /** The tools that the configuration lets through: from memory while fresh, else asked for. `refresh` asks in any case. */
+  async listTools(signal: AbortSignal, refresh = false): Promise<ToolList> {
+    await this.#remembering;
+    const fresh = refresh ? undefined : this.#tools.fresh;
+    return this.#filtered(fresh ?? (await withSignal(this.#fetchTools(), signal)));
+  }
+
+  /** The tools known without asking, however old the list is. */
+  get knownTools(): ToolList | undefined {
+    return this.#tools.known && this.#filtered(this.#tools.known);
+  }
+
+  /** Resolves when what earlier runs knew has been read. */
+  remembered(): Promise<void> {
+    return this.#remembering;
+  }
+
+  /** One round trip, connecting if need be. @returns milliseconds */
+  async ping(signal: AbortSignal): Promise<number> {
+    const ms = await this.#repeatable('ping', this.config.health.timeoutMs, signal, (connection, bound) =>
+      this.#roundTrip(() => connection.ping(bound)),
+    );
+    this.#health.sawLife();
+    return ms;
+  }
+
+  /** Makes sure that something came back from the server: a session adopted from memory proves nothing. */
+  async verify(signal: AbortSignal): Promise<void> {
+    const connection = await this.life.connection(signal);
+    if (!connection.verified) await this.ping(signal);
+  }
+
+  #fetchTools(): Promise<ToolList> {
+    // One list serves everyone who asks meanwhile, so it ends with the server, not with the first of them.
+    return this.#tools.refresh(() =>
+      this.#repeatable('tools/list', this.config.timeouts.listMs, this.#lifetime.signal, (connection, bound) => this.#timed(() => connection.listTools(bound))),
+    );
+  }
+
+  /** A request that changes nothing on the server: bounded, and sent once more when the connection broke under it. */
+  async #repeatable<T>(
+    what: string,
+    limitMs: number,
+    signal: AbortSignal,
+    request: (connection: Connection, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { name } = this.config;
+    const bound = deadline({ idleMs: limitMs, totalMs: limitMs, what: `${what} ${name}`, server: name }, this.parts.clock);
+    const once = async () => {
+      // Connecting has limits of its own.
+      await this.life.connection(signal);
+      return bound((attempt) => this.use(attempt.signal, (connection) => request(connection, attempt.signal)), { signal, attempt: 1, touch: () => {} });
+    };
+    try {
+      return await once();
+    } catch (error) {
+      const broke = error instanceof McpctlError && (error.code === 'UNAVAILABLE' || error.code === 'SERVER_EXITED') && this.life.state.status !== 'error';
+      if (!broke || signal.aborted) throw error;
+      return once();
+    }
+  }
+
+  async #roundTrip(request: (connection: Connection) => Promise<void>): Promise<number> {
+    const connection = this.life.current;
+    if (!connection) throw new McpctlError('UNAVAILABLE', `Server "${this.config.name}" is not connected`, { server: this.config.name, delivered: 'no' });
+    const startedAt = this.parts.clock.now();
+    await this.#timed(() => request(connection));
+    return this.parts.clock.now() - startedAt;
+  }
+
+  async #timed<T>(request: () => Promise<T>): Promise<T> {
+    const startedAt = this.parts.clock.now();
+    const result = await request();
+    this.#latency.add(this.parts.clock.now() - startedAt);
+    return result;
+  }
+
+  #giveUp(error: McpctlError): void {
+    const connection = this.life.current;
+    if (!connection) return;
+    const { name } = this.config;
+    this.life.lost(connection, new McpctlError('UNAVAILABLE', `Server "${name}" gives no sign of life: ${error.message}`, { server: name, cause: error, hint: `mcpctl reconnect ${name}`, delivered: 'maybe' }));
+  }
+
+  async #listAgain(): Promise<void> {
+    if (this.life.state.status !== 'connected') return;
+    const list = await this.#fetchTools().catch(() => undefined);
+    if (list) this.parts.events.emit({ type: 'tools-changed', server: this.config.name, count: this.#filtered(list).tools.length });
+  }
+
+  #filtered(list: ToolList): ToolList {
+    const { include, exclude } = this.config.tools;
+    return include.length + exclude.length === 0 ? list : { ...list, tools: list.tools.filter(({ name }) => this.#isAllowed(name)) };
+  }
+
+  #remember(news: { readonly [K in keyof ServerMemory]?: ServerMemory[K] | undefined }): void {
+    const { era } = news;
+    const known = this.#memory.era;
+    // A verdict that is already known is written again only when half of the day it is believed for has passed.
+    const isOldNews = era !== undefined && known?.kind === era.kind && known.transport === era.transport && era.at - known.at < 12 * 3_600_000;
+    if (isOldNews) return;
+    const next = { ...this.#memory, ...news };
+    if (next.era === undefined) delete next.era;
+    this.#memory = next as ServerMemory;
+    this.parts.memories.write(this.config.hash, this.#memory);
+  }
+
+  snapshot(): ServerStatus {
+    const { config, life } = this;
+    const { state, current } = life;
+    const known = this.knownTools;
+    const guessed = config.definition.type === 'auto' ? 'http' : config.definition.type;
+    return {
+      name: config.name,
+      transport: current?.verdict.transport ?? this.#memory.era?.transport ?? guessed,
+      target: config.target,
+      source: config.source,
+      enabled: state.status !== 'disabled',
+      status: state.status,
+      since: state.since,
+      lastCheckedAt: this.#health.lastCheckedAt,
+      lastError: life.lastError,
+      attempt: life.failures,
+      retryAt: state.status === 'error' ? state.retryAt : null,
+      generation: state.generation,
+      health: this.#healthWord(),
+      protocol: current?.protocol ?? null,
+      serverInfo: current?.serverInfo ?? null,
+      pid: current?.pid ?? null,
+      tools: known?.tools.length ?? null,
+      toolsAgeMs: known ? Math.max(0, this.parts.clock.date().getTime() - known.at) : null,
+      latencyMs: this.#latency.summary(),
+    };
+  }
+
+  #healthWord(): ServerStatus['health'] {
+    const { status } = this.life.state;
+    if (status === 'connected') return this.#health.failures > 0 ? 'degraded' : 'healthy';
+    return status === 'error' || status === 'needs-auth' ? 'unhealthy' : 'unknown';
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#relist.cancel();
+    this.#health.stop();
+    this.#lifetime.abort(new McpctlError('UNAVAILABLE', `The connection to "${this.config.name}" was closed`, { server: this.config.name, delivered: 'maybe' }));
+    await this.life[Symbol.asyncDispose]();
+  }
+}

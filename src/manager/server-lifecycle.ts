@@ -1,0 +1,289 @@
+/** The effects around the state of one server: connects, notices loss, plans the next try, closes. Nothing here knows what a tool is. */
+
+import type { ServerConfig } from '../config/schema.js';
+import type { Cancel } from '../core/clock.js';
+import { McpctlError, toMcpctlError } from '../core/errors.js';
+import type { Connection } from '../mcp/connection.js';
+import { backoffMs, reconnectBackoff } from '../policy/backoff.js';
+import { deadline } from '../policy/deadline.js';
+import { CrashCounter, crashLoop } from './crash-loop.js';
+import type { ManagerParts } from './manager-parts.js';
+import { type ErrorInfo, initialState, type ServerInput, type ServerState, transition } from './server-state.js';
+
+/** A connection that lived this long ends a series of failures: the next loss begins with the shortest wait again. */
+const stableMs = 30_000;
+
+export interface LifecycleHooks {
+  /** Opens a connection; must end, and leave nothing behind, when the signal is aborted. */
+  readonly open: (signal: AbortSignal) => Promise<Connection>;
+  readonly onConnected: (connection: Connection) => void;
+  /** The connection is no longer used; `reason` is why. */
+  readonly onLost: (reason: McpctlError) => void;
+}
+
+interface Attempt {
+  readonly done: Promise<Connection>;
+  readonly abort: AbortController;
+}
+
+export class ServerLifecycle implements AsyncDisposable {
+  #state: ServerState;
+  #connection: Connection | undefined;
+  /** The attempt that is running, shared by everyone who waits for it. */
+  #attempt: Attempt | undefined;
+  /** What is being closed: a new process is not started before the old one is gone. */
+  #closing: Promise<unknown> = Promise.resolve();
+  #failures = 0;
+  #connectedAt = 0;
+  #lastError: ErrorInfo | null = null;
+  #lastThrown: McpctlError | undefined;
+  #cancelRetry: Cancel | undefined;
+  #isDisposed = false;
+  readonly #crashes: CrashCounter;
+
+  constructor(
+    readonly config: ServerConfig,
+    readonly parts: ManagerParts,
+    readonly hooks: LifecycleHooks,
+  ) {
+    this.#state = initialState(config.enabled, this.#now());
+    this.#crashes = new CrashCounter(parts.clock);
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  /** The live connection, if there is one. */
+  get current(): Connection | undefined {
+    return this.#connection;
+  }
+
+  /** Attempts that failed in a row. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  get lastError(): ErrorInfo | null {
+    return this.#lastError;
+  }
+
+  /** A live connection: the present one, the one being made, or a new one. @throws McpctlError saying why there is none. */
+  connection(signal: AbortSignal): Connection | Promise<Connection> {
+    signal.throwIfAborted();
+    if (this.#connection) return this.#connection;
+    const { name } = this.config;
+    if (this.#state.status === 'disabled') {
+      throw new McpctlError('SERVER_DISABLED', `Server "${name}" is disabled`, { server: name, hint: `mcpctl enable ${name}`, delivered: 'no' });
+    }
+    // Nobody but `reconnect` starts a server that keeps dying.
+    if (this.#state.status === 'error' && this.#lastThrown?.code === 'CRASH_LOOP') throw this.#lastThrown;
+    return withSignal(this.connect(), signal);
+  }
+
+  /** Starts an attempt, or joins the one that is running. */
+  connect(): Promise<Connection> {
+    if (this.#attempt) return this.#attempt.done;
+    if (this.#isDisposed) return Promise.reject(closedError(this.config.name));
+    this.#cancelRetry?.();
+    this.#dispatch({ type: 'connect', at: this.#now(), attempt: this.#failures + 1 });
+    if (this.#state.status !== 'connecting') return Promise.reject(this.#lastThrown ?? closedError(this.config.name));
+    const abort = new AbortController();
+    const done = this.#run(this.#state.generation, abort.signal);
+    this.#attempt = { done, abort };
+    done.catch(() => {});
+    return done;
+  }
+
+  /** Closes what is there and connects anew. A user's wish: waiting times and the count of crashes begin again. */
+  async reconnect(signal: AbortSignal): Promise<void> {
+    this.#forgive();
+    await this.close();
+    await withSignal(this.connect(), signal);
+  }
+
+  enable(): void {
+    this.#forgive();
+    this.#dispatch({ type: 'enable', at: this.#now() });
+  }
+
+  async disable(): Promise<void> {
+    this.#dispatch({ type: 'disable', at: this.#now() });
+    await this.close();
+  }
+
+  #forgive(): void {
+    this.#failures = 0;
+    this.#crashes.reset();
+  }
+
+  async #run(generation: number, signal: AbortSignal): Promise<Connection> {
+    const { clock, connects } = this.parts;
+    let startedAt = clock.now();
+    try {
+      if (this.config.problem) throw this.config.problem;
+      await this.#closing;
+      const opened = await connects.run(signal, async () => {
+        // The time a server had to queue for its turn is not held against it.
+        startedAt = clock.now();
+        return await this.#openInTime(signal);
+      });
+      if (signal.aborted || this.#state.generation !== generation) {
+        // Somebody closed, disabled or reconnected meanwhile: this session is nobody's.
+        await opened[Symbol.asyncDispose]();
+        throw signal.reason ?? closedError(this.config.name);
+      }
+      this.#attempt = undefined;
+      this.#adopt(opened, clock.now() - startedAt, generation);
+      return opened;
+    } catch (error) {
+      const known = toMcpctlError(error);
+      if (this.#state.generation === generation && !signal.aborted) {
+        this.#attempt = undefined;
+        this.#fail(known, generation, clock.now() - startedAt);
+        throw this.#lastThrown ?? known;
+      }
+      throw known;
+    }
+  }
+
+  #openInTime(signal: AbortSignal): Promise<Connection> {
+    const { definition, timeouts, name } = this.config;
+    const totalMs = definition.type === 'stdio' ? timeouts.initializeMs : timeouts.connectMs + timeouts.initializeMs;
+    let opening: Promise<Connection> | undefined;
+    const bound = deadline({ idleMs: totalMs, totalMs, what: `connect ${name}`, server: name }, this.parts.clock);
+    return bound((attempt) => (opening = this.hooks.open(attempt.signal)), { signal, attempt: 1, touch: () => {} }).catch((error: unknown) => {
+      // The deadline does not wait for the clean-up; the next attempt, and the end of the process, do.
+      if (opening) this.#closeAfter(opening.then((late) => late[Symbol.asyncDispose]()));
+      throw error;
+    });
+  }
+
+  #adopt(connection: Connection, durationMs: number, generation: number): void {
+    this.#connection = connection;
+    this.#connectedAt = this.parts.clock.now();
+    this.#dispatch({ type: 'connected', at: this.#now(), generation }, durationMs);
+    this.hooks.onConnected(connection);
+    void connection.closed.then((reason) => this.lost(connection, reason));
+  }
+
+  /** The connection ended, or is given up. A connection that is not the present one changes nothing. */
+  lost(connection: Connection, reason: McpctlError): void {
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.#closeAfter(connection[Symbol.asyncDispose]());
+    if (this.parts.clock.now() - this.#connectedAt >= stableMs) this.#failures = 0;
+    this.hooks.onLost(reason);
+    const cause = reason.details?.['reason'];
+    if (cause !== 'session-lost' && cause !== 'era-changed') {
+      this.#fail(reason, this.#state.generation, null);
+      return;
+    }
+    // The server is there, it only forgot us: a new session at once, without a failure on its record.
+    this.#lastError = errorInfo(reason, this.#now());
+    this.#dispatch({ type: 'close', at: this.#now() });
+    if (this.parts.longLived) void this.connect().catch(() => {});
+  }
+
+  /** Books a failure, and plans the next try where there is to be one. */
+  #fail(error: McpctlError, generation: number, durationMs: number | null): void {
+    const at = this.#now();
+    this.#failures++;
+    const isCrashLoop = isExit(error) && this.#crashes.record(Number(error.details?.['starts'] ?? 1));
+    const known = isCrashLoop ? crashLoopError(error, this.config.name) : error;
+    this.#lastThrown = known;
+    const info = errorInfo(known, at);
+    this.#lastError = info;
+    if (known.code === 'AUTH_REQUIRED') {
+      this.#dispatch({ type: 'auth-required', at, generation, error: info }, durationMs);
+      return;
+    }
+    const isHopeless = isCrashLoop || known.code === 'CONFIG_INVALID';
+    const { clock, random, longLived } = this.parts;
+    const waitMs = longLived && !isHopeless && !this.#isDisposed ? backoffMs(this.#failures, reconnectBackoff, random) : null;
+    const retryAt = waitMs === null ? null : new Date(clock.date().getTime() + waitMs).toISOString();
+    this.#dispatch({ type: 'failed', at, generation, error: info, attempt: this.#failures, retryAt }, durationMs);
+    if (waitMs !== null) this.#cancelRetry = clock.after(waitMs, () => void this.connect().catch(() => {}), { background: true });
+  }
+
+  /** Ends the attempt and the connection, and waits until nothing of them is left. */
+  async close(): Promise<void> {
+    this.#cancelRetry?.();
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#dispatch({ type: 'close', at: this.#now() });
+    attempt?.abort.abort(closedError(this.config.name));
+    if (connection) {
+      this.hooks.onLost(closedError(this.config.name));
+      this.#closeAfter(connection[Symbol.asyncDispose]());
+    }
+    await attempt?.done.catch(() => {});
+    await this.#closing;
+  }
+
+  #closeAfter(closing: PromiseLike<unknown>): void {
+    this.#closing = Promise.allSettled([this.#closing, closing]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
+    await this.close();
+  }
+
+  #dispatch(input: ServerInput, durationMs: number | null = null): void {
+    const from = this.#state;
+    const to = transition(from, input);
+    if (to === from) return;
+    this.#state = to;
+    this.parts.events.emit({
+      type: 'server-state',
+      server: this.config.name,
+      from: from.status,
+      to: to.status,
+      error: to.status === 'error' || to.status === 'needs-auth' ? to.error : null,
+      retryAt: to.status === 'error' ? to.retryAt : null,
+      durationMs,
+    });
+  }
+
+  #now(): string {
+    return this.parts.clock.date().toISOString();
+  }
+}
+
+/** `promise`, or the reason of the signal as soon as it is aborted; the work behind it goes on for others. */
+export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function errorInfo({ code, message, hint }: McpctlError, at: string): ErrorInfo {
+  return { code, message, hint: hint ?? null, at };
+}
+
+/** The process ended, or could not even be started. */
+function isExit(error: McpctlError): boolean {
+  return error.code === 'SERVER_EXITED' || (error.code === 'UNAVAILABLE' && spawnFailures.has(String(error.details?.['reason'])));
+}
+
+const spawnFailures = new Set(['command-not-found', 'not-executable', 'cwd-not-found', 'spawn-failed']);
+
+function crashLoopError(last: McpctlError, server: string): McpctlError {
+  return new McpctlError('CRASH_LOOP', `Server "${server}" ended ${crashLoop.exits} times within ${crashLoop.withinMs / 1000} s and is not started again. Last: ${last.message}`, {
+    server,
+    cause: last,
+    hint: `when it is repaired: mcpctl reconnect ${server}`,
+    details: last.details,
+    delivered: 'no',
+  });
+}
+
+function closedError(server: string): McpctlError {
+  return new McpctlError('UNAVAILABLE', `The connection to "${server}" was closed`, { server, hint: `mcpctl reconnect ${server}`, details: { reason: 'closed' }, delivered: 'no' });
+}

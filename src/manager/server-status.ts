@@ -1,0 +1,62 @@
+/** What `status` shows of a server, and the events a manager tells: the two shapes every listener and script relies on. */
+
+import type { ErrorCode } from '../core/errors.js';
+import type { ErrorInfo, ServerStatusName } from './server-state.js';
+
+/** `status --json`, one server (contract, section 3). Times are ISO 8601 UTC, durations end in `Ms`. */
+export interface ServerStatus {
+  readonly name: string;
+  readonly transport: 'stdio' | 'http' | 'sse';
+  /** The command line or URL, secrets masked. */
+  readonly target: string;
+  readonly source: 'user' | 'flag';
+  readonly enabled: boolean;
+  readonly status: ServerStatusName;
+  readonly since: string;
+  readonly lastCheckedAt: string | null;
+  readonly lastError: ErrorInfo | null;
+  /** Connection attempts that failed in a row. */
+  readonly attempt: number;
+  readonly retryAt: string | null;
+  readonly generation: number;
+  readonly health: 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
+  readonly protocol: { readonly version: string; readonly era: 'legacy' | 'modern' } | null;
+  readonly serverInfo: { readonly name: string; readonly version: string } | null;
+  readonly pid: number | null;
+  readonly tools: number | null;
+  readonly toolsAgeMs: number | null;
+  /** Round trips of pings and lists over the last 50; null before the first. */
+  readonly latencyMs: { readonly last: number; readonly p50: number; readonly p95: number } | null;
+}
+
+export type ManagerEvent =
+  | {
+      readonly type: 'server-state';
+      readonly server: string;
+      readonly from: ServerStatusName;
+      readonly to: ServerStatusName;
+      readonly error: ErrorInfo | null;
+      readonly retryAt: string | null;
+      /** Milliseconds the attempt took, for `connected` and `error`. */
+      readonly durationMs: number | null;
+    }
+  | { readonly type: 'tools-changed'; readonly server: string; readonly count: number }
+  | { readonly type: 'server-stderr'; readonly server: string; readonly line: string }
+  | { readonly type: 'call-started'; readonly server: string; readonly tool: string }
+  | {
+      readonly type: 'call-progress';
+      readonly server: string;
+      readonly tool: string;
+      readonly progress: number;
+      readonly total: number | null;
+      readonly message: string | null;
+    }
+  | {
+      readonly type: 'call-finished';
+      readonly server: string;
+      readonly tool: string;
+      readonly durationMs: number;
+      readonly outcome: 'ok' | 'tool-error' | ErrorCode;
+    }
+  | { readonly type: 'health-checked'; readonly server: string; readonly ok: boolean; readonly latencyMs: number | null }
+  | { readonly type: 'warning'; readonly server: string | null; readonly message: string };

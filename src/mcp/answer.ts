@@ -1,0 +1,46 @@
+/** Brings a server's answer into the strict shape the SDK accepts: it ignores any other, and the call would wait for its timeout. */
+import type { JSONRPCMessage } from '@modelcontextprotocol/client';
+
+/** A parsed line without `method`. */
+export interface Answer {
+  readonly jsonrpc: '2.0';
+  readonly id?: unknown;
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+const internalError = -32603;
+
+/**
+ * The answer as it is when it is well formed (the usual case, no copy), repaired when its meaning is plain: `error: null`
+ * beside a result, extra keys, `_meta: null`, an error that is only a text. `null` when it answers nothing.
+ */
+export function wellFormed(answer: Answer): JSONRPCMessage | null {
+  const { id, result, error } = answer;
+  if (isObject(error)) {
+    if (result === undefined && Number.isInteger(error.code) && typeof error.message === 'string' && countKeys(answer) === 3) {
+      return answer as JSONRPCMessage;
+    }
+    if (result === undefined || result === null)
+      return failure(id, error.code, error.message ?? JSON.stringify(error), error.data);
+  }
+  if (isObject(result)) {
+    if ('_meta' in result && !isObject(result._meta)) delete result._meta;
+    return (countKeys(answer) === 3 ? answer : { jsonrpc: '2.0', id, result }) as JSONRPCMessage;
+  }
+  return typeof error === 'string' ? failure(id, internalError, error, undefined) : null;
+}
+
+function failure(id: unknown, code: unknown, message: unknown, data: unknown): JSONRPCMessage {
+  const error = { code: Number.isInteger(code) ? (code as number) : internalError, message: String(message) };
+  return { jsonrpc: '2.0', id: id as string | number, error: data === undefined ? error : { ...error, data } };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function countKeys(value: object): number {
+  let count = 0;
+  for (const _ in value) count++;
+  return count;
+}

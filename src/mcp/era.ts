@@ -1,0 +1,37 @@
+/** Which of the two protocol eras a server speaks, and how long that is believed without asking again. */
+
+import type { DiscoverResult } from '@modelcontextprotocol/client';
+
+/** What was found out about a server, worth remembering between runs. */
+export interface EraVerdict {
+  /** `legacy`: `initialize` and sessions (up to 2025-11-25). `modern`: `server/discover`, stateless (from 2026-07-28). */
+  readonly kind: 'legacy' | 'modern';
+  readonly transport: 'stdio' | 'http' | 'sse';
+  /** The answer to `server/discover`; modern only. */
+  readonly discover?: DiscoverResult | undefined;
+  /** Epoch milliseconds of the finding. */
+  readonly at: number;
+}
+
+/** A legacy verdict never fails by itself when the server learns the new protocol, so it is doubted after a day. */
+const believedForMs = 24 * 60 * 60 * 1000;
+
+export type EraPlan =
+  /** Ask: `server/discover` first, `initialize` when that is not answered in the modern way. */
+  | { readonly kind: 'ask' }
+  | { readonly kind: 'legacy' }
+  | { readonly kind: 'modern'; readonly discover: DiscoverResult }
+  /** The configuration says modern: no fallback. */
+  | { readonly kind: 'pin-modern' };
+
+/** How to open the connection, from the configuration and what is remembered. */
+export function planEra(choice: 'auto' | 'legacy' | 'modern', remembered: EraVerdict | undefined, now: Date): EraPlan {
+  const fresh = remembered && Math.abs(now.getTime() - remembered.at) < believedForMs ? remembered : undefined;
+  if (choice === 'legacy') return { kind: 'legacy' };
+  if (fresh?.kind === 'modern' && fresh.discover) return { kind: 'modern', discover: fresh.discover };
+  if (choice === 'modern') return { kind: 'pin-modern' };
+  return fresh?.kind === 'legacy' ? { kind: 'legacy' } : { kind: 'ask' };
+}
+
+/** How long a server may take to answer `server/discover` before it is taken for an old one. Milliseconds. */
+export const probeTimeoutMs = 3000;

@@ -1,0 +1,188 @@
+/** Errors of the SDK, of JSON-RPC and of Node as errors of ours: judged by type and code, never by message text. */
+
+import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError, SseError, UnauthorizedError } from '@modelcontextprotocol/client';
+import { type Delivered, McpctlError, rootMessage } from '../core/errors.js';
+import { sanitizeLine } from '../core/sanitize.js';
+
+export interface ErrorContext {
+  readonly server: string;
+  /** What was being done, for the message: `tools/call`. */
+  readonly what: string;
+  /** Whose reason wins when it is aborted: the SDK reports our own abort as a timeout. */
+  readonly signal?: AbortSignal | undefined;
+  /** What is to be thought of a closed connection; absent for transports that cannot tell. */
+  readonly closeError?: (() => McpctlError) | undefined;
+}
+
+/** JSON-RPC code for "no such method" and the modern "protocol version not supported". */
+const methodNotFound = -32601;
+const unsupportedVersion = -32022;
+
+/** The longest piece of a server's own words in a message, in characters. */
+const maxExcerpt = 300;
+
+/** What went wrong, as a McpctlError with a hint. */
+export function fromSdkError(error: unknown, context: ErrorContext): McpctlError {
+  const { server, what, signal } = context;
+  if (signal?.aborted && signal.reason instanceof McpctlError) return signal.reason;
+  if (error instanceof McpctlError) return ofServer(error, server);
+  if (error instanceof ProtocolError) return fromProtocolError(error, context);
+  if (error instanceof UnauthorizedError) return authRequired(server, error);
+  if (error instanceof SdkHttpError) return fromHttpStatus(error.status, error, context);
+  if (error instanceof SseError) {
+    if (error.code !== undefined) return fromHttpStatus(error.code, error, context);
+    return unavailable(
+      context,
+      `the event stream could not be opened (${sanitizeLine(rootMessage(error), maxExcerpt)})`,
+      error,
+      'maybe',
+    );
+  }
+  if (error instanceof SdkError) return fromLocalError(error, context);
+  // zod and JSON errors of the SDK, met while it decodes what the server sent.
+  if (error instanceof SyntaxError || (error instanceof Error && error.name.endsWith('ZodError'))) {
+    return protocolError(context, 'the answer is not a valid MCP message', error);
+  }
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string')
+    return unavailable(context, rootMessage(error), error, 'maybe');
+  if (error instanceof Error && error.message === 'Not connected')
+    return context.closeError?.() ?? unavailable(context, 'not connected', error, 'no');
+  return new McpctlError('INTERNAL', `${what}: ${sanitizeLine(rootMessage(error), maxExcerpt)}`, { server, cause: error });
+
+  function fromLocalError(local: SdkError, { closeError }: ErrorContext): McpctlError {
+    switch (local.code) {
+      case SdkErrorCode.ConnectionClosed:
+      case SdkErrorCode.SendFailed:
+        return closeError?.() ?? unavailable(context, 'the connection was closed', local, 'maybe');
+      case SdkErrorCode.NotConnected:
+        return closeError?.() ?? unavailable(context, 'not connected', local, 'no');
+      case SdkErrorCode.RequestTimeout:
+        return new McpctlError('TIMEOUT', `Server "${server}" did not answer ${what} in time`, {
+          server,
+          cause: local,
+          delivered: 'maybe',
+        });
+      case SdkErrorCode.EraNegotiationFailed: {
+        const cause = local.cause ?? (local.data as { cause?: unknown } | undefined)?.cause;
+        if (cause instanceof McpctlError) return ofServer(cause, server);
+        const ended = closeError?.();
+        if (ended) return ended;
+        return protocolError(context, sanitizeLine(rootMessage(local), maxExcerpt), local);
+      }
+      case SdkErrorCode.ListPaginationExceeded:
+        return protocolError(context, 'its list has no end (stopped after 1000 pages)', local);
+      default:
+        return protocolError(context, sanitizeLine(local.message, maxExcerpt), local);
+    }
+  }
+}
+
+/** Whether the error says that the server does not speak the era we took for granted. */
+export function isEraMismatch(error: unknown): boolean {
+  return error instanceof ProtocolError && (error.code === unsupportedVersion || error.code === methodNotFound);
+}
+
+function fromProtocolError(error: ProtocolError, context: ErrorContext): McpctlError {
+  // Our transports answer in the server's stead when they cannot deliver its answer; the reason travels in `data`.
+  if (error.data instanceof McpctlError) return ofServer(error.data, context.server);
+  const { server, what } = context;
+  return new McpctlError(
+    'REQUEST_REFUSED',
+    `Server "${server}" refused ${what}: ${sanitizeLine(error.message, maxExcerpt)} (${error.code})`,
+    {
+      server,
+      cause: error,
+      details: { rpcCode: error.code },
+      hint: error.code === methodNotFound ? 'this server does not offer that' : undefined,
+      delivered: 'maybe',
+    },
+  );
+}
+
+/** Errors of the layers below do not know which server they concern. */
+function ofServer(error: McpctlError, server: string): McpctlError {
+  if (error.server !== undefined) return error;
+  const message =
+    error.code === 'UNAVAILABLE' ? `Server "${server}" is unavailable: ${error.message}` : `Server "${server}": ${error.message}`;
+  const { hint, details, delivered } = error;
+  return new McpctlError(error.code, message, { server, cause: error, hint, details, delivered });
+}
+
+/** An HTTP status that is not success. */
+function fromHttpStatus(status: number, error: Error, context: ErrorContext): McpctlError {
+  const { server, what } = context;
+  const details = { status };
+  if (status === 401) return authRequired(server, error);
+  if (status === 403) {
+    return new McpctlError('REQUEST_REFUSED', `Server "${server}" denied access (HTTP 403)${excerptOf(error)}`, {
+      server,
+      cause: error,
+      details,
+      delivered: 'no',
+    });
+  }
+  if (status === 404) {
+    return new McpctlError('UNAVAILABLE', `Server "${server}" has nothing at this address (HTTP 404)`, {
+      server,
+      cause: error,
+      details: { ...details, reason: 'not-found' },
+      hint: `check its url: mcpctl config show`,
+      delivered: 'no',
+    });
+  }
+  if (status >= 500 || status === 429)
+    return unavailable(
+      context,
+      `HTTP ${status}${excerptOf(error)}`,
+      error,
+      status === 503 || status === 429 ? 'no' : 'maybe',
+      details,
+    );
+  return new McpctlError('PROTOCOL', `Server "${server}" answered ${what} with HTTP ${status}${excerptOf(error)}`, {
+    server,
+    cause: error,
+    details,
+    delivered: 'maybe',
+  });
+}
+
+function authRequired(server: string, cause: Error): McpctlError {
+  return new McpctlError('AUTH_REQUIRED', `Server "${server}" wants a login (HTTP 401)`, {
+    server,
+    cause,
+    hint: `give it a token in its "headers", e.g. "Authorization": "Bearer \${TOKEN}", then: mcpctl reconnect ${server}`,
+    delivered: 'no',
+  });
+}
+
+function unavailable(
+  { server }: ErrorContext,
+  why: string,
+  cause: unknown,
+  delivered: Delivered,
+  details: Record<string, unknown> = {},
+): McpctlError {
+  return new McpctlError('UNAVAILABLE', `Server "${server}" is unavailable: ${why}`, {
+    server,
+    cause,
+    delivered,
+    details,
+    hint: `mcpctl ping ${server}`,
+  });
+}
+
+function protocolError({ server, what }: ErrorContext, why: string, cause: unknown): McpctlError {
+  return new McpctlError('PROTOCOL', `Server "${server}", ${what}: ${why}`, {
+    server,
+    cause,
+    hint: `is this an MCP server? mcpctl config show says how it is reached`,
+    delivered: 'maybe',
+  });
+}
+
+/** The server's own words about a refusal, made safe and short. */
+function excerptOf(error: Error): string {
+  const text =
+    error instanceof SdkHttpError && typeof error.data.text === 'string' ? sanitizeLine(error.data.text, maxExcerpt) : '';
+  return text ? `: ${text}` : '';
+}

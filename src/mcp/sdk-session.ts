@@ -1,0 +1,245 @@
+/** A connection on top of the SDK's client: the one file that drives it. Loaded when the first server is already starting. */
+
+import { Client, type Transport } from '@modelcontextprotocol/client';
+import { McpctlError } from '../core/errors.js';
+import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from './connection.js';
+import { type EraPlan, type EraVerdict, probeTimeoutMs } from './era.js';
+import { checkStructuredResult } from './json-schema.js';
+import { type ErrorContext, fromSdkError, isEraMismatch } from './sdk-errors.js';
+
+/** The deadlines are ours (policy/deadline, the connect deadline); the SDK's own timer is set where it cannot come first. */
+const neverMs = 2 ** 31 - 1;
+
+/** Pages of one list; the SDK's own limit of 64 is too small for servers with thousands of tools. */
+const listMaxPages = 1000;
+
+/** What `openSession` needs beyond the SDK's transport: each kind ends in its own way. */
+export interface SessionTransport extends Transport {
+  readonly kind: EraVerdict['transport'];
+  /** Why the transport is closed, once it is. */
+  closeError(): McpctlError;
+  readonly pid?: number | null;
+}
+
+export interface SessionOptions extends Pick<OpenOptions, 'server' | 'clock' | 'clientVersion' | 'signal' | 'onToolsChanged'> {
+  /** Processes or requests that it took to get here, for the count of exits. */
+  readonly starts?: number;
+}
+
+/** Negotiates a session over a transport that may be started already. Closes the transport when that fails. */
+export async function openSession(transport: SessionTransport, plan: EraPlan, options: SessionOptions): Promise<Connection> {
+  const { server, signal } = options;
+  const context: ErrorContext = { server: server.name, what: 'initialize', signal, closeError: () => transport.closeError() };
+  const client = new Client(
+    { name: 'mcpctl', version: options.clientVersion },
+    {
+      capabilities: {},
+      listMaxPages,
+      versionNegotiation: {
+        mode: plan.kind === 'pin-modern' ? { pin: '2026-07-28' } : 'auto',
+        probe: { timeoutMs: Math.min(probeTimeoutMs, server.timeouts.initializeMs) },
+      },
+      ...(options.onToolsChanged
+        ? { listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: options.onToolsChanged } } }
+        : {}),
+    },
+  );
+  const session = new SdkConnection(client, transport, options);
+  // Closing the transport is what ends a negotiation: the SDK's probe does not listen to a signal.
+  const onAbort = () => void transport.close();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    // Also for a transport that was started earlier: a program that is missing is told here, with its own error.
+    if (transport.kind === 'stdio') await transport.start();
+    await client.connect(transport, {
+      timeout: neverMs,
+      signal,
+      ...(plan.kind === 'legacy' ? { prior: plan } : {}),
+      ...(plan.kind === 'modern' ? { prior: plan } : {}),
+    });
+    signal.throwIfAborted();
+    session.opened(plan);
+    return session;
+  } catch (error) {
+    const known = fromSdkError(error, context);
+    await transport.close().catch(() => {});
+    if (options.starts === undefined) throw known;
+    throw new McpctlError(known.code, known.message, { ...known, details: { ...known.details, starts: options.starts } });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+class SdkConnection implements Connection {
+  readonly closed: Promise<McpctlError>;
+  verified = true;
+  #ended: McpctlError | undefined;
+  #resolveClosed!: (reason: McpctlError) => void;
+  readonly #bareTools = new WeakMap<Tool, Tool>();
+
+  constructor(
+    readonly client: Client,
+    readonly transport: SessionTransport,
+    readonly options: SessionOptions,
+  ) {
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    client.onclose = () => this.#end(transport.closeError());
+    // Out-of-band errors (a stray message, a failed cancel) do not concern a call; what does is rejected there.
+    client.onerror = () => {};
+  }
+
+  opened(plan: EraPlan): void {
+    this.verified = plan.kind !== 'modern';
+  }
+
+  get verdict(): EraVerdict {
+    const kind = this.client.getProtocolEra() ?? 'legacy';
+    return {
+      kind,
+      transport: this.transport.kind,
+      discover: this.client.getDiscoverResult(),
+      at: this.options.clock.date().getTime(),
+    };
+  }
+
+  get protocol() {
+    return {
+      version: this.client.getNegotiatedProtocolVersion() ?? 'unknown',
+      era: this.client.getProtocolEra() ?? ('legacy' as const),
+    };
+  }
+
+  get serverInfo() {
+    const info = this.client.getServerVersion();
+    return info ? { name: info.name, version: info.version } : null;
+  }
+
+  get pid(): number | null {
+    return this.transport.pid ?? null;
+  }
+
+  async listTools(signal: AbortSignal): Promise<ToolPage> {
+    // The SDK answers for a server without tools by itself, and prints about it.
+    if (!this.client.getServerCapabilities()?.tools) return { tools: [], ttlMs: null };
+    const result = await this.#request('tools/list', signal, () =>
+      this.client.listTools(undefined, { signal, timeout: neverMs, cacheMode: 'refresh' }),
+    );
+    const ttlMs = (result as { ttlMs?: unknown }).ttlMs;
+    return { tools: result.tools, ttlMs: typeof ttlMs === 'number' && Number.isFinite(ttlMs) && ttlMs >= 0 ? ttlMs : null };
+  }
+
+  async callTool(
+    name: string,
+    args: Readonly<Record<string, unknown>>,
+    { signal, tool, onProgress }: CallOptions,
+  ): Promise<CallToolResult> {
+    const result = await this.#request('tools/call', signal, () =>
+      this.client.callTool(
+        { name, arguments: args },
+        {
+          signal,
+          timeout: neverMs,
+          toolDefinition: this.#withoutOutputSchema(tool),
+          ...(onProgress
+            ? {
+                onprogress: ({ progress, total, message }) =>
+                  onProgress({ progress, total: total ?? null, message: message ?? null }),
+              }
+            : {}),
+        },
+      ),
+    );
+    await checkStructuredResult(result, tool, this.options.server.name);
+    return result;
+  }
+
+  async ping(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#request('ping', signal, () =>
+        this.protocol.era === 'modern'
+          ? this.client.discover({ signal, timeout: neverMs })
+          : this.client.ping({ signal, timeout: neverMs }),
+      );
+    } catch (error) {
+      if (error instanceof McpctlError && error.code === 'REQUEST_REFUSED') return;
+      throw error;
+    }
+  }
+
+  async #request<T>(what: string, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+    if (this.#ended) throw undelivered(this.#ended);
+    try {
+      const result = await send();
+      this.verified = true;
+      return result;
+    } catch (error) {
+      if (!this.verified && isEraMismatch(error)) {
+        const changed = new McpctlError(
+          'UNAVAILABLE',
+          `Server "${this.options.server.name}" no longer speaks the protocol it spoke before`,
+          {
+            server: this.options.server.name,
+            cause: error,
+            details: { reason: 'era-changed' },
+            delivered: 'no',
+          },
+        );
+        this.#end(changed);
+        throw changed;
+      }
+      const known = fromSdkError(error, {
+        server: this.options.server.name,
+        what,
+        signal,
+        closeError: () => this.#ended ?? this.transport.closeError(),
+      });
+      // These say that the session is gone, not only that this request failed.
+      const reason = known.details?.reason;
+      if (reason === 'session-lost' || (known.code === 'UNAVAILABLE' && known.delivered === 'no')) this.#end(known);
+      throw known;
+    }
+  }
+
+  /** Structured results are checked by us: the SDK would compile the schema at every call and hide the payload behind an error. */
+  #withoutOutputSchema(tool: Tool): Tool {
+    if (tool.outputSchema === undefined) return tool;
+    let bare = this.#bareTools.get(tool);
+    if (!bare) {
+      const { outputSchema: _, ...rest } = tool;
+      bare = rest as Tool;
+      this.#bareTools.set(tool, bare);
+    }
+    return bare;
+  }
+
+  #end(reason: McpctlError): void {
+    if (this.#ended) return;
+    this.#ended = reason;
+    this.#resolveClosed(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end(
+      new McpctlError('UNAVAILABLE', `Server "${this.options.server.name}" was closed`, {
+        server: this.options.server.name,
+        delivered: 'maybe',
+      }),
+    );
+    await this.client.close().catch(() => {});
+    await this.transport.close().catch(() => {});
+  }
+}
+
+/** The session was known to be over before anything was sent. */
+function undelivered(error: McpctlError): McpctlError {
+  return new McpctlError(error.code, error.message, {
+    cause: error,
+    hint: error.hint,
+    server: error.server,
+    details: error.details,
+    delivered: 'no',
+  });
+}
