@@ -51,7 +51,7 @@ async function runFront(): Promise<number> {
   const { namesCommand, parse } = await import('./cli/parse.js');
   const { runCommand } = await import('./cli/run.js');
   const { signal } = interruption;
-  const isJson = env['MCPCTL_JSON'] === '1';
+  const isJson = env.MCPCTL_JSON === '1';
   const isDirect = namesCommand(words) || words.some((word) => ['--help', '-h', '--version', '-V'].includes(word));
   if (isDirect) return runCommand(words, await newSession({ json: isJson || undefined }, false), signal);
 
@@ -72,10 +72,23 @@ async function runFront(): Promise<number> {
   }
   const { runRepl } = await import('./cli/repl.js');
   const historyFile = join(places().stateDir, 'history');
-  return runRepl({ session: withConfig, stdin, stdout, manager: open, historyFile, redactor, clock, signal, version: __MCPCTL_VERSION__ });
+  return runRepl({
+    session: withConfig,
+    stdin,
+    stdout,
+    manager: open,
+    historyFile,
+    redactor,
+    clock,
+    signal,
+    version: __MCPCTL_VERSION__,
+  });
 }
 
-async function newSession(defaults: { [K in keyof Session['defaults']]?: Session['defaults'][K] | undefined }, isRepl: boolean): Promise<Session> {
+async function newSession(
+  defaults: { [K in keyof Session['defaults']]?: Session['defaults'][K] | undefined },
+  isRepl: boolean,
+): Promise<Session> {
   const { createProgress } = await import('./cli/progress.js');
   const terminal = processTerminal();
   let opened: ReturnType<Session['open']> | undefined;
@@ -92,7 +105,11 @@ async function newSession(defaults: { [K in keyof Session['defaults']]?: Session
   };
 }
 
-async function openManager(globals: Parameters<Session['open']>[0], terminal: Terminal, isRepl: boolean): ReturnType<Session['open']> {
+async function openManager(
+  globals: Parameters<Session['open']>[0],
+  terminal: Terminal,
+  isRepl: boolean,
+): ReturnType<Session['open']> {
   const [{ loadConfig }, managers, { ProcessGroups }, { ServerMemories }] = await Promise.all([
     import('./config/load.js'),
     import('./manager/manager.js'),
@@ -100,12 +117,21 @@ async function openManager(globals: Parameters<Session['open']>[0], terminal: Te
     import('./state/server-memory.js'),
   ]);
   const { pid } = process;
-  const config = await loadConfig({ files: globals.config, cwd: process.cwd(), env, places: places(), cores: availableParallelism(), clock, pid });
+  const config = await loadConfig({
+    files: globals.config,
+    cwd: process.cwd(),
+    env,
+    places: places(),
+    cores: availableParallelism(),
+    clock,
+    pid,
+  });
   for (const secret of config.secrets) redactor.add(secret);
   const note = (line: string) => {
     if (!globals.quiet && (!globals.json || globals.verbose)) terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
   };
-  for (const { file, line, column, path, message } of config.problems) note(`warning: ${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`);
+  for (const { file, line, column, path, message } of config.problems)
+    note(`warning: ${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`);
   const onWarning = (message: string) => manager?.events.emit({ type: 'warning', server: null, message });
   groups = new ProcessGroups({ clock, runtimeDir: config.places.runtimeDir, onWarning });
   manager = new managers.Manager(config, {
@@ -152,7 +178,10 @@ function processTerminal(): Terminal {
       if (!isPipeBroken) stderr.write(text);
     },
     readInput: async () => {
-      if (stdin.isTTY) throw new McpctlError('USAGE', 'Nothing is piped into stdin', { hint: "for example: echo '{}' | mcpctl call server/tool --args -" });
+      if (stdin.isTTY)
+        throw new McpctlError('USAGE', 'Nothing is piped into stdin', {
+          hint: "for example: echo '{}' | mcpctl call server/tool --args -",
+        });
       if (isRead) throw new McpctlError('USAGE', 'stdin can be read only once');
       isRead = true;
       const chunks: Buffer[] = [];
@@ -161,7 +190,7 @@ function processTerminal(): Terminal {
     },
     stdoutIsTerminal: stdout.isTTY === true,
     stderrIsTerminal: stderr.isTTY === true,
-    colorAllowed: !env['NO_COLOR'] && env['TERM'] !== 'dumb',
+    colorAllowed: !env.NO_COLOR && env.TERM !== 'dumb',
     get columns() {
       return stdout.columns ?? 120;
     },

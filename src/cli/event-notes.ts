@@ -7,7 +7,10 @@ import { sanitizeLine } from '../core/sanitize.js';
 import type { ManagerEvent } from '../manager/server-status.js';
 
 /** Writes events as lines through `note`, which redacts them. */
-export function noteEvents(events: Emitter<ManagerEvent>, { verbose, note }: { verbose: boolean; note: (line: string) => void }): Disposable {
+export function noteEvents(
+  events: Emitter<ManagerEvent>,
+  { verbose, note }: { verbose: boolean; note: (line: string) => void },
+): Disposable {
   return events.onAny((event) => {
     const line = lineFor(event, verbose);
     if (line !== undefined) note(line);
@@ -15,7 +18,8 @@ export function noteEvents(events: Emitter<ManagerEvent>, { verbose, note }: { v
 }
 
 function lineFor(event: ManagerEvent, verbose: boolean): string | undefined {
-  if (event.type === 'warning') return `warning: ${event.server === null ? '' : `${event.server}: `}${sanitizeLine(event.message)}`;
+  if (event.type === 'warning')
+    return `warning: ${event.server === null ? '' : `${event.server}: `}${sanitizeLine(event.message)}`;
   if (!verbose) return undefined;
   switch (event.type) {
     case 'server-state': {

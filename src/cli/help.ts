@@ -17,7 +17,15 @@ function overview(registry: readonly CommandSpec[], front: 'shell' | 'repl'): st
   const usable = registry.filter(({ scope }) => front === 'repl' || scope !== 'repl');
   const start =
     front === 'shell'
-      ? ['mcpctl: the control plane for your MCP servers', '', 'USAGE', '  mcpctl                      open the REPL', '  mcpctl <command> [...]      run one command', '  mcpctl < script             run one command a line', '']
+      ? [
+          'mcpctl: the control plane for your MCP servers',
+          '',
+          'USAGE',
+          '  mcpctl                      open the REPL',
+          '  mcpctl <command> [...]      run one command',
+          '  mcpctl < script             run one command a line',
+          '',
+        ]
       : [];
   return [
     ...start,
@@ -25,7 +33,9 @@ function overview(registry: readonly CommandSpec[], front: 'shell' | 'repl'): st
     ...aligned(usable.map((spec) => [usageOf(spec), spec.summary])),
     '',
     ...(front === 'shell' ? ['FLAGS FOR EVERY COMMAND', ...flagLines(globalFlags), ''] : []),
-    front === 'shell' ? 'mcpctl help <command> tells more.' : '/help <command> tells more. /mcp status, /status and status are the same.',
+    front === 'shell'
+      ? 'mcpctl help <command> tells more.'
+      : '/help <command> tells more. /mcp status, /status and status are the same.',
   ].join('\n');
 }
 
@@ -34,7 +44,8 @@ export function detail(spec: CommandSpec): string {
   const lines = [`${spec.name}: ${spec.summary}`, '', 'USAGE', `  ${spec.scope === 'repl' ? '/' : 'mcpctl '}${usageOf(spec)}`];
   if (spec.aliases?.length) lines.push(`  also: ${spec.aliases.join(', ')}`);
   if (spec.description) lines.push('', spec.description);
-  if (spec.positionals.length > 0) lines.push('', 'ARGUMENTS', ...aligned(spec.positionals.map(({ name, summary }) => [name, summary])));
+  if (spec.positionals.length > 0)
+    lines.push('', 'ARGUMENTS', ...aligned(spec.positionals.map(({ name, summary }) => [name, summary])));
   if (spec.flags.length > 0) lines.push('', 'FLAGS', ...flagLines(spec.flags));
   lines.push('', 'EXAMPLES', ...spec.examples.map((example) => `  ${example.startsWith('/') ? '' : 'mcpctl '}${example}`));
   return lines.join('\n');
@@ -51,10 +62,17 @@ export function usageOf({ name, positionals, flags }: CommandSpec): string {
 }
 
 function flagLines(flags: readonly FlagSpec[]): string[] {
-  return aligned(flags.map(({ name, short, value, summary }) => [`${short ? `-${short}, ` : ''}--${name}${value ? ` <${value}>` : ''}`, summary]));
+  return aligned(
+    flags.map(({ name, short, value, summary }) => [
+      `${short ? `-${short}, ` : ''}--${name}${value ? ` <${value}>` : ''}`,
+      summary,
+    ]),
+  );
 }
 
 function aligned(pairs: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(34, Math.max(...pairs.map(([left]) => left.length)));
-  return pairs.map(([left, right]) => (left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`));
+  return pairs.map(([left, right]) =>
+    left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
+  );
 }

@@ -17,15 +17,18 @@ export type InputWord = { readonly key: string; readonly text: string } | { read
  *
  * @throws McpctlError `USAGE` for a file that cannot be read, `INVALID_INPUT` for `key:=` that is not JSON.
  */
-export async function resolveInput(input: Readonly<Record<string, unknown>>, sources: InputSources): Promise<Record<string, unknown>> {
+export async function resolveInput(
+  input: Readonly<Record<string, unknown>>,
+  sources: InputSources,
+): Promise<Record<string, unknown>> {
   const pairs: InputWord[] = [];
   const words: string[] = [];
-  for (const word of (input['input'] as string[] | undefined) ?? []) {
+  for (const word of (input.input as string[] | undefined) ?? []) {
     const match = /^([^=]*?)(:?=)(.*)$/s.exec(word);
     if (!match) words.push(word);
     else pairs.push(await resolvePair(match[1]!, match[2] === ':=', match[3]!, sources));
   }
-  const args = input['args'] as string | undefined;
+  const args = input.args as string | undefined;
   return { ...input, input: { words, pairs }, ...(args === undefined ? {} : { args: await resolveText(args, sources, true) }) };
 }
 
@@ -35,7 +38,10 @@ async function resolvePair(key: string, isJson: boolean, value: string, sources:
   try {
     return { key, json: JSON.parse(value) };
   } catch (error) {
-    throw new McpctlError('INVALID_INPUT', `${key}:= is not JSON: ${rootMessage(error)}`, { hint: `write ${key}=… for text`, details: { path: `/${key}` } });
+    throw new McpctlError('INVALID_INPUT', `${key}:= is not JSON: ${rootMessage(error)}`, {
+      hint: `write ${key}=… for text`,
+      details: { path: `/${key}` },
+    });
   }
 }
 
@@ -48,6 +54,9 @@ async function resolveText(value: string, { cwd, readInput }: InputSources, dash
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new McpctlError('USAGE', `Cannot read ${value.slice(1)}: ${rootMessage(error)}`, { cause: error, hint: 'a text that starts with @ is written @@' });
+    throw new McpctlError('USAGE', `Cannot read ${value.slice(1)}: ${rootMessage(error)}`, {
+      cause: error,
+      hint: 'a text that starts with @ is written @@',
+    });
   }
 }

@@ -34,7 +34,12 @@ export type Parsed =
   | { readonly kind: 'help'; readonly topic: CommandSpec | undefined; readonly globals: GlobalOptions }
   /** Only global flags: the REPL or a batch. */
   | { readonly kind: 'nothing'; readonly globals: GlobalOptions }
-  | { readonly kind: 'command'; readonly spec: CommandSpec; readonly input: Readonly<Record<string, unknown>>; readonly globals: GlobalOptions };
+  | {
+      readonly kind: 'command';
+      readonly spec: CommandSpec;
+      readonly input: Readonly<Record<string, unknown>>;
+      readonly globals: GlobalOptions;
+    };
 
 /**
  * Parses the words of one command line.
@@ -42,22 +47,30 @@ export type Parsed =
  * @param front `repl` accepts `/mcp status`, `/status` and `status`, and the commands that only the REPL has.
  * @throws McpctlError `USAGE` for unknown commands, flags, missing or surplus words.
  */
-export async function parse(words: readonly string[], registry: readonly CommandSpec[], front: 'shell' | 'repl'): Promise<Parsed> {
+export async function parse(
+  words: readonly string[],
+  registry: readonly CommandSpec[],
+  front: 'shell' | 'repl',
+): Promise<Parsed> {
   const tokens = front === 'repl' ? withoutSlash(words) : [...words];
   const at = commandIndex(tokens);
   if (at === -1) {
     const { globals, flags } = await parseFlags(tokens, undefined);
-    if (flags['version']) return { kind: 'version', globals };
-    if (flags['help']) return { kind: 'help', topic: undefined, globals };
+    if (flags.version) return { kind: 'version', globals };
+    if (flags.help) return { kind: 'help', topic: undefined, globals };
     return { kind: 'nothing', globals };
   }
   const spec = findCommand(tokens[at]!, registry, front);
   const { globals, flags, positionals } = await parseFlags([...tokens.slice(0, at), ...tokens.slice(at + 1)], spec);
-  if (flags['version']) return { kind: 'version', globals };
-  if (flags['help']) return { kind: 'help', topic: spec, globals };
+  if (flags.version) return { kind: 'version', globals };
+  if (flags.help) return { kind: 'help', topic: spec, globals };
   if (spec.name === 'help') {
-    const topic = positionals['command'] as string | undefined;
-    return { kind: 'help', topic: topic === undefined ? undefined : findCommand(topic.replace(/^\//, ''), registry, 'repl'), globals };
+    const topic = positionals.command as string | undefined;
+    return {
+      kind: 'help',
+      topic: topic === undefined ? undefined : findCommand(topic.replace(/^\//, ''), registry, 'repl'),
+      globals,
+    };
   }
   return { kind: 'command', spec, input: { ...positionals, ...ownFlags(spec, flags) }, globals };
 }
@@ -73,7 +86,8 @@ export function findCommand(name: string, registry: readonly CommandSpec[], fron
   const found = usable.find((spec) => spec.name === name || spec.aliases?.includes(name));
   if (found) return found;
   const names = usable.flatMap((spec) => [spec.name, ...(spec.aliases ?? [])]);
-  const hint = didYouMean(name, names) ?? (front === 'repl' ? 'type /help for the commands' : 'run mcpctl --help for the commands');
+  const hint =
+    didYouMean(name, names) ?? (front === 'repl' ? 'type /help for the commands' : 'run mcpctl --help for the commands');
   throw new McpctlError('USAGE', `Unknown command "${name}"`, { hint });
 }
 
@@ -140,7 +154,7 @@ async function parseFlags(tokens: readonly string[], spec: CommandSpec | undefin
   for (const [index, positional] of (spec?.positionals ?? []).entries()) {
     const value = values[index];
     const missing = value === undefined || (Array.isArray(value) && value.length === 0);
-    if (missing && positional.required && !flags['help']) throw usageError(`Missing <${positional.name}>`, spec);
+    if (missing && positional.required && !flags.help) throw usageError(`Missing <${positional.name}>`, spec);
     if (!missing) {
       for (const word of [value].flat() as string[]) {
         if (positional.choices && !positional.choices.includes(word)) {
@@ -154,15 +168,15 @@ async function parseFlags(tokens: readonly string[], spec: CommandSpec | undefin
 }
 
 function globalOptions(flags: Readonly<Record<string, unknown>>): GlobalOptions {
-  const timeout = flags['timeout'] as string | undefined;
+  const timeout = flags.timeout as string | undefined;
   return {
-    json: flags['json'] === true,
-    config: (flags['config'] as string[] | undefined) ?? [],
+    json: flags.json === true,
+    config: (flags.config as string[] | undefined) ?? [],
     timeoutMs: timeout === undefined ? undefined : durationFlag('timeout', timeout),
-    quiet: flags['quiet'] === true,
-    verbose: flags['verbose'] === true,
-    noColor: flags['noColor'] === true,
-    keepGoing: flags['keepGoing'] === true,
+    quiet: flags.quiet === true,
+    verbose: flags.verbose === true,
+    noColor: flags.noColor === true,
+    keepGoing: flags.keepGoing === true,
   };
 }
 

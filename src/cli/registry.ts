@@ -34,7 +34,8 @@ export const registry: readonly CommandSpec[] = [
   {
     name: 'tools',
     summary: 'List tools, of one server or of all',
-    description: 'Lists come from memory while they are fresh (5 minutes); --refresh asks the servers again. --cost estimates what each definition costs a model in tokens (a quarter of its characters).',
+    description:
+      'Lists come from memory while they are fresh (5 minutes); --refresh asks the servers again. --cost estimates what each definition costs a model in tokens (a quarter of its characters).',
     examples: ['tools', 'tools github --match "create_*"', 'tools --cost', 'tools github --schema'],
     positionals: [{ name: 'server', summary: 'Name of a server', complete: 'server' }],
     flags: [
@@ -50,7 +51,13 @@ export const registry: readonly CommandSpec[] = [
     summary: 'Show one tool: signature, schema, annotations, a call to paste',
     examples: ['tool github/create_issue', 'tool github create_issue --json'],
     positionals: [
-      { name: 'tool', summary: 'server/tool, or a tool name that only one server has', required: true, variadic: true, complete: 'tool' },
+      {
+        name: 'tool',
+        summary: 'server/tool, or a tool name that only one server has',
+        required: true,
+        variadic: true,
+        complete: 'tool',
+      },
     ],
     flags: [{ name: 'refresh', summary: 'Ask the server again' }],
     load: () => import('./commands/tool.js'),
@@ -104,7 +111,8 @@ export const registry: readonly CommandSpec[] = [
   {
     name: 'reconnect',
     summary: 'Close and connect again: one server, --all, or the --failed ones',
-    description: 'Resets the waiting time between attempts and a crash loop. Without a running manager it connects once and reports.',
+    description:
+      'Resets the waiting time between attempts and a crash loop. Without a running manager it connects once and reports.',
     examples: ['reconnect github', 'reconnect --failed', 'reconnect --all'],
     positionals: [servers],
     flags: [

@@ -19,7 +19,11 @@ export function paint(color: boolean): ChalkInstance {
 }
 
 /** A table without lines. Cells are cut, never wrapped, so that one row is one line; without colour support columns still align. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], options: { columns: number; color: boolean }): string {
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  options: { columns: number; color: boolean },
+): string {
   const widths = columns.map(({ head }, i) => Math.max(stringWidth(head), ...rows.map((row) => stringWidth(row[i] ?? ''))));
   let surplus = widths.reduce((sum, width) => sum + width + gap, -gap) - options.columns;
   for (const [i, column] of columns.entries()) {
@@ -29,8 +33,28 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
     surplus -= cut;
   }
   const chalk = paint(options.color);
-  const none = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: ' '.repeat(gap) };
-  const made = new Table({ chars: none, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }, colAligns: columns.map(({ align }) => align ?? 'left') });
+  const none = {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': '',
+    left: '',
+    'left-mid': '',
+    mid: '',
+    'mid-mid': '',
+    right: '',
+    'right-mid': '',
+    middle: ' '.repeat(gap),
+  };
+  const made = new Table({
+    chars: none,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    colAligns: columns.map(({ align }) => align ?? 'left'),
+  });
   made.push(columns.map(({ head }) => chalk.dim(head)));
   for (const row of rows) made.push(row.map((cell, i) => truncate(cell, widths[i]!)));
   return made

@@ -48,23 +48,41 @@ export function printError(error: unknown, globals: Pick<GlobalOptions, 'json' |
   const { terminal, redactor } = session;
   if (globals.json) {
     const { code, message, hint, server, details } = known;
-    const document = { error: { code, message: where + message, hint: hint ?? null, ...(server ? { server } : {}), ...(details ? { details } : {}) } };
+    const document = {
+      error: {
+        code,
+        message: where + message,
+        hint: hint ?? null,
+        ...(server ? { server } : {}),
+        ...(details ? { details } : {}),
+      },
+    };
     terminal.writeError(`${redactor.redact(toSafeJson(document))}\n`);
     return;
   }
   const lines = [`error: ${where}${known.message}`];
-  const stderr = known.details?.['stderr'];
+  const stderr = known.details?.stderr;
   if (Array.isArray(stderr)) lines.push(...stderr.map((line) => `  stderr: ${String(line)}`));
   if (known.hint) lines.push(`hint: ${known.hint}`);
   if (globals.verbose && (known.code === 'INTERNAL' || known.cause)) lines.push(stackOf(known));
   terminal.writeError(`${redactor.redact(sanitizeText(lines.join('\n')))}\n`);
 }
 
-const noGlobals: GlobalOptions = { json: false, config: [], timeoutMs: undefined, quiet: false, verbose: false, noColor: false, keepGoing: false };
+const noGlobals: GlobalOptions = {
+  json: false,
+  config: [],
+  timeoutMs: undefined,
+  quiet: false,
+  verbose: false,
+  noColor: false,
+  keepGoing: false,
+};
 
 function withDefaults(globals: GlobalOptions, { defaults, front }: Session): GlobalOptions {
   if (front === 'repl' && globals.config.length > 0) {
-    throw new McpctlError('USAGE', 'The configuration cannot be changed in a running session', { hint: 'leave with /exit and start mcpctl -c <file>' });
+    throw new McpctlError('USAGE', 'The configuration cannot be changed in a running session', {
+      hint: 'leave with /exit and start mcpctl -c <file>',
+    });
   }
   return {
     ...globals,
@@ -75,7 +93,13 @@ function withDefaults(globals: GlobalOptions, { defaults, front }: Session): Glo
   };
 }
 
-async function execute(parsed: Parsed, globals: GlobalOptions, session: Session, signal: AbortSignal, where: string): Promise<number> {
+async function execute(
+  parsed: Parsed,
+  globals: GlobalOptions,
+  session: Session,
+  signal: AbortSignal,
+  where: string,
+): Promise<number> {
   if (parsed.kind === 'version') {
     await session.terminal.write(globals.json ? `${toSafeJson({ version: session.version })}\n` : `${session.version}\n`);
     return 0;
@@ -115,7 +139,11 @@ async function execute(parsed: Parsed, globals: GlobalOptions, session: Session,
 }
 
 /** `--args -` is stdin, `--args @file` a file; `key=@file` is resolved by the call itself, which knows its words. */
-async function readInputs(spec: CommandSpec, input: Readonly<Record<string, unknown>>, session: Session): Promise<Record<string, unknown>> {
+async function readInputs(
+  spec: CommandSpec,
+  input: Readonly<Record<string, unknown>>,
+  session: Session,
+): Promise<Record<string, unknown>> {
   if (!spec.positionals.some(({ complete }) => complete === 'tool-argument')) return { ...input };
   const { resolveInput } = await import('./input.js');
   return resolveInput(input, { cwd: session.cwd, readInput: () => session.terminal.readInput() });
@@ -140,7 +168,10 @@ function bounded(spec: CommandSpec, { timeoutMs }: GlobalOptions, session: Sessi
     timeoutMs !== undefined && !own
       ? session.expireAfter(timeoutMs, () =>
           controller.abort(
-            new McpctlError('TIMEOUT', `${spec.name}: not done within ${formatDuration(timeoutMs)}`, { hint: 'give it longer with --timeout', details: { timeoutMs } }),
+            new McpctlError('TIMEOUT', `${spec.name}: not done within ${formatDuration(timeoutMs)}`, {
+              hint: 'give it longer with --timeout',
+              details: { timeoutMs },
+            }),
           ),
         )
       : undefined;
@@ -176,7 +207,14 @@ function contextFor(
   return { manager, config, signal, note, ...(ask ? { ask } : {}) };
 }
 
-async function print(data: unknown, args: unknown, module: CommandModule, globals: GlobalOptions, { terminal }: Session, live: boolean): Promise<void> {
+async function print(
+  data: unknown,
+  args: unknown,
+  module: CommandModule,
+  globals: GlobalOptions,
+  { terminal }: Session,
+  live: boolean,
+): Promise<void> {
   if (globals.json) return terminal.write(`${toSafeJson(data, live ? 0 : 2)}\n`);
   const color = terminal.stdoutIsTerminal && terminal.colorAllowed && !globals.noColor;
   const text = module.text(sanitizeData(data), { columns: terminal.columns, color }, args);
@@ -187,6 +225,7 @@ async function print(data: unknown, args: unknown, module: CommandModule, global
 
 function stackOf(error: Error): string {
   const causes: string[] = [];
-  for (let current: unknown = error; current instanceof Error && causes.length < 5; current = current.cause) causes.push(current.stack ?? String(current));
+  for (let current: unknown = error; current instanceof Error && causes.length < 5; current = current.cause)
+    causes.push(current.stack ?? String(current));
   return causes.join('\ncaused by: ');
 }

@@ -31,11 +31,11 @@ export interface Parameter {
 
 /** Required parameters first, otherwise in the server's order. */
 export function parametersOf({ inputSchema }: Tool): Parameter[] {
-  const properties = Object.entries((inputSchema['properties'] ?? {}) as Record<string, unknown>);
-  const required = new Set(Array.isArray(inputSchema['required']) ? inputSchema['required'] : []);
+  const properties = Object.entries((inputSchema.properties ?? {}) as Record<string, unknown>);
+  const required = new Set(Array.isArray(inputSchema.required) ? inputSchema.required : []);
   const parameters = properties.map(([name, value]) => {
     const schema = (typeof value === 'object' && value !== null ? value : {}) as Schema;
-    const description = typeof schema['description'] === 'string' ? schema['description'] : undefined;
+    const description = typeof schema.description === 'string' ? schema.description : undefined;
     return { name, type: typeName(schema), isRequired: required.has(name), description, example: exampleOf(name, schema) };
   });
   return [...parameters.filter(({ isRequired }) => isRequired), ...parameters.filter(({ isRequired }) => !isRequired)];
@@ -51,19 +51,28 @@ export function exampleCall(server: string, tool: Tool): string {
 
 function typeName(schema: Schema, depth = 0): string {
   if (depth > 3) return 'any';
-  if (Array.isArray(schema['enum'])) return schema['enum'].slice(0, 6).map((value) => JSON.stringify(value)).join(' | ') + (schema['enum'].length > 6 ? ' | …' : '');
-  if ('const' in schema) return JSON.stringify(schema['const']);
-  const branches = schema['anyOf'] ?? schema['oneOf'];
+  if (Array.isArray(schema.enum))
+    return (
+      schema.enum
+        .slice(0, 6)
+        .map((value) => JSON.stringify(value))
+        .join(' | ') + (schema.enum.length > 6 ? ' | …' : '')
+    );
+  if ('const' in schema) return JSON.stringify(schema.const);
+  const branches = schema.anyOf ?? schema.oneOf;
   if (Array.isArray(branches)) return [...new Set(branches.map((branch) => typeName(asSchema(branch), depth + 1)))].join(' | ');
   const { type } = schema;
   if (Array.isArray(type)) return type.join(' | ');
-  if (type === 'array') return `${typeName(asSchema(schema['items']), depth + 1)}[]`;
+  if (type === 'array') return `${typeName(asSchema(schema.items), depth + 1)}[]`;
   return typeof type === 'string' ? type : 'any';
 }
 
 function exampleOf(name: string, schema: Schema): string {
-  const known = schema['default'] ?? (Array.isArray(schema['examples']) ? schema['examples'][0] : undefined) ?? (Array.isArray(schema['enum']) ? schema['enum'][0] : undefined);
-  const types = [schema['type']].flat();
+  const known =
+    schema.default ??
+    (Array.isArray(schema.examples) ? schema.examples[0] : undefined) ??
+    (Array.isArray(schema.enum) ? schema.enum[0] : undefined);
+  const types = [schema.type].flat();
   if (typeof known === 'string') return quote(`${name}=${known}`);
   if (known !== undefined) return quote(`${name}:=${JSON.stringify(known)}`);
   if (types.includes('string') || types[0] === undefined) return quote(`${name}=…`);

@@ -21,7 +21,9 @@ export async function switchServers(
   const names = [...new Set(servers)];
   const before = new Map(manager.snapshot(names).map((server) => [server.name, server.enabled]));
   if (session && !manager.longLived) {
-    throw new McpctlError('NO_MANAGER', '--session is for a running manager, and there is none', { hint: 'open the REPL with mcpctl, or leave --session out' });
+    throw new McpctlError('NO_MANAGER', '--session is for a running manager, and there is none', {
+      hint: 'open the REPL with mcpctl, or leave --session out',
+    });
   }
   const done: SwitchData['servers'][number][] = [];
   for (const name of names) {
@@ -32,4 +34,6 @@ export async function switchServers(
 }
 
 export const textOfSwitch: Text<SwitchData> = ({ servers }) =>
-  servers.map(({ name, enabled, changed }) => `${name} is ${changed ? '' : 'already '}${enabled ? 'enabled' : 'disabled'}`).join('\n');
+  servers
+    .map(({ name, enabled, changed }) => `${name} is ${changed ? '' : 'already '}${enabled ? 'enabled' : 'disabled'}`)
+    .join('\n');

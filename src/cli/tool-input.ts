@@ -13,7 +13,7 @@ type Schema = Readonly<Record<string, unknown>>;
  */
 export function toolInput(pairs: readonly InputWord[], argsText: string | undefined, tool: Tool): Record<string, unknown> {
   const input: Record<string, unknown> = argsText === undefined ? {} : parseArgs(argsText);
-  const properties = (isObject(tool.inputSchema['properties']) ? tool.inputSchema['properties'] : {}) as Record<string, unknown>;
+  const properties = (isObject(tool.inputSchema.properties) ? tool.inputSchema.properties : {}) as Record<string, unknown>;
   const seen = new Set<string>();
   for (const pair of pairs) {
     const { key } = pair;
@@ -30,7 +30,7 @@ export function toolInput(pairs: readonly InputWord[], argsText: string | undefi
       set(input, key, convert(pair.text, schema, `/${key}`));
       continue;
     }
-    const items = isObject(schema['items']) ? (schema['items'] as Schema) : {};
+    const items = isObject(schema.items) ? (schema.items as Schema) : {};
     const item = convert(pair.text, items, `/${key}`);
     set(input, key, isRepeated ? append(input[key], item, key) : [item]);
   }
@@ -42,9 +42,12 @@ function parseArgs(text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new McpctlError('INVALID_INPUT', `--args is not JSON: ${rootMessage(error)}`, { hint: `for example --args '{"message":"hi"}'` });
+    throw new McpctlError('INVALID_INPUT', `--args is not JSON: ${rootMessage(error)}`, {
+      hint: `for example --args '{"message":"hi"}'`,
+    });
   }
-  if (!isObject(value)) throw new McpctlError('INVALID_INPUT', '--args must be a JSON object', { hint: `for example --args '{"message":"hi"}'` });
+  if (!isObject(value))
+    throw new McpctlError('INVALID_INPUT', '--args must be a JSON object', { hint: `for example --args '{"message":"hi"}'` });
   return { ...value };
 }
 
@@ -89,9 +92,10 @@ function typesOf(schema: Schema, depth = 0): string[] {
   const { type } = schema;
   if (typeof type === 'string') return [type];
   if (Array.isArray(type)) return type.filter((item): item is string => typeof item === 'string');
-  const values = Array.isArray(schema['enum']) ? schema['enum'] : 'const' in schema ? [schema['const']] : [];
-  if (values.length > 0) return [...new Set(values.map((value) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value)))];
-  const branches = schema['anyOf'] ?? schema['oneOf'];
+  const values = Array.isArray(schema.enum) ? schema.enum : 'const' in schema ? [schema.const] : [];
+  if (values.length > 0)
+    return [...new Set(values.map((value) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value)))];
+  const branches = schema.anyOf ?? schema.oneOf;
   if (!Array.isArray(branches) || depth > 4) return [];
   const all = branches.filter(isObject).map((branch) => typesOf(branch as Schema, depth + 1));
   // A branch that admits anything makes the whole admit anything.

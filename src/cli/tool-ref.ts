@@ -37,18 +37,21 @@ export function serverOf(words: readonly string[], names: readonly string[]): st
 function parseAddress(words: readonly string[], names: readonly string[]): { server?: string; tool: string } {
   const [first = '', second, ...rest] = words;
   const slash = first.indexOf('/');
-  const surplus = (word: string) => new McpctlError('USAGE', `"${word}" is neither a tool nor key=value`, { hint: 'write arguments as key=value' });
+  const surplus = (word: string) =>
+    new McpctlError('USAGE', `"${word}" is neither a tool nor key=value`, { hint: 'write arguments as key=value' });
   if (slash > 0) {
     if (second !== undefined) throw surplus(second);
     const tool = first.slice(slash + 1);
-    if (tool === '') throw new McpctlError('USAGE', `"${first}" names no tool`, { hint: `mcpctl tools ${first.slice(0, slash)}` });
+    if (tool === '')
+      throw new McpctlError('USAGE', `"${first}" names no tool`, { hint: `mcpctl tools ${first.slice(0, slash)}` });
     return { server: first.slice(0, slash), tool };
   }
   if (second !== undefined) {
     if (rest[0] !== undefined) throw surplus(rest[0]);
     return { server: first, tool: second };
   }
-  if (names.includes(first)) throw new McpctlError('USAGE', `"${first}" is a server; which of its tools?`, { hint: `mcpctl tools ${first}` });
+  if (names.includes(first))
+    throw new McpctlError('USAGE', `"${first}" is a server; which of its tools?`, { hint: `mcpctl tools ${first}` });
   return { tool: first };
 }
 
@@ -62,12 +65,19 @@ async function findOn(server: string, name: string, { manager, signal, refresh =
   }
   if (tool) return { server, tool };
   const names = tools.map((candidate) => candidate.name);
-  throw new McpctlError('UNKNOWN_TOOL', `Server "${server}" has no tool "${name}"`, { server, hint: didYouMean(name, names) ?? `mcpctl tools ${server}`, details: { tools: names.slice(0, 100) } });
+  throw new McpctlError('UNKNOWN_TOOL', `Server "${server}" has no tool "${name}"`, {
+    server,
+    hint: didYouMean(name, names) ?? `mcpctl tools ${server}`,
+    details: { tools: names.slice(0, 100) },
+  });
 }
 
 async function findBare(name: string, { manager, signal, refresh = false }: FindOptions): Promise<FoundTool> {
   await manager.remembered();
-  const enabled = manager.snapshot().filter((server) => server.enabled).map((server) => server.name);
+  const enabled = manager
+    .snapshot()
+    .filter((server) => server.enabled)
+    .map((server) => server.name);
   const lists = await Promise.all(
     enabled.map(async (server) => {
       const list = await manager.listTools(server, signal, { refresh }).catch((error: unknown) => {
@@ -77,17 +87,26 @@ async function findBare(name: string, { manager, signal, refresh = false }: Find
       return { server, tools: list && 'tools' in list ? list.tools : [], failed: !(list && 'tools' in list) };
     }),
   );
-  const found = lists.flatMap(({ server, tools }) => tools.filter((tool) => tool.name === name).map((tool) => ({ server, tool })));
+  const found = lists.flatMap(({ server, tools }) =>
+    tools.filter((tool) => tool.name === name).map((tool) => ({ server, tool })),
+  );
   if (found.length === 1) return found[0]!;
   if (found.length > 1) {
     const candidates = found.map(({ server }) => `${server}/${name}`);
-    throw new McpctlError('AMBIGUOUS_TOOL', `${found.length} servers have a tool "${name}": ${candidates.join(', ')}`, { hint: `write it with its server: ${candidates[0]}`, details: { candidates } });
+    throw new McpctlError('AMBIGUOUS_TOOL', `${found.length} servers have a tool "${name}": ${candidates.join(', ')}`, {
+      hint: `write it with its server: ${candidates[0]}`,
+      details: { candidates },
+    });
   }
   const all = lists.flatMap(({ server, tools }) => tools.map((tool) => `${server}/${tool.name}`));
   const failed = lists.filter((list) => list.failed).map(({ server }) => server);
   const near = didYouMean(name, [...new Set(all.map((address) => address.slice(address.indexOf('/') + 1)))]);
-  throw new McpctlError('UNKNOWN_TOOL', `No server has a tool "${name}"${failed.length > 0 ? ` (could not ask: ${failed.join(', ')})` : ''}`, {
-    hint: near ?? 'mcpctl tools lists what there is',
-    details: { unreachable: failed },
-  });
+  throw new McpctlError(
+    'UNKNOWN_TOOL',
+    `No server has a tool "${name}"${failed.length > 0 ? ` (could not ask: ${failed.join(', ')})` : ''}`,
+    {
+      hint: near ?? 'mcpctl tools lists what there is',
+      details: { unreachable: failed },
+    },
+  );
 }

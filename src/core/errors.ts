@@ -76,7 +76,7 @@ export function cancelled(signal: EndSignal = 'SIGINT', options: McpctlErrorOpti
 /** The exit code of the process for an error. */
 export function exitCodeFor(error: unknown): number {
   if (!(error instanceof McpctlError)) return exitCodes.INTERNAL;
-  if (error.code === 'CANCELLED') return signalExitCodes[(error.details?.['signal'] as EndSignal | undefined) ?? 'SIGINT'];
+  if (error.code === 'CANCELLED') return signalExitCodes[(error.details?.signal as EndSignal | undefined) ?? 'SIGINT'];
   return exitCodes[error.code];
 }
 
@@ -84,7 +84,10 @@ export function exitCodeFor(error: unknown): number {
 export function toMcpctlError(error: unknown): McpctlError {
   if (error instanceof McpctlError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new McpctlError('INTERNAL', message, { cause: error, hint: 'this is a bug in mcpctl; run again with --verbose for the stack' });
+  return new McpctlError('INTERNAL', message, {
+    cause: error,
+    hint: 'this is a bug in mcpctl; run again with --verbose for the stack',
+  });
 }
 
 /** The innermost useful text of an error: follows `cause` and the first of an AggregateError, e.g. `connect ECONNREFUSED 127.0.0.1:9`. */

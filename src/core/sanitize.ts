@@ -15,9 +15,11 @@ const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
  * Characters that reorder or hide text: bidi controls, zero-width characters, line and paragraph separators,
  * invisible operators, variation-free fillers, interlinear annotation, and the Tags block.
  */
-const invisibles = /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
+const invisibles =
+  /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
 
-const mayNeedWork = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\udb40]/;
+const mayNeedWork =
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\udb40]/;
 
 /** Text that may be written to a terminal or a log: no escape sequence, no control but \n and \t, hidden characters shown as `<U+202E>`. */
 export function sanitizeText(text: string): string {
@@ -31,7 +33,9 @@ export function sanitizeText(text: string): string {
 
 /** One line of safe text: newlines and tabs become spaces; at most `maxLength` characters. */
 export function sanitizeLine(text: string, maxLength = 500): string {
-  const line = sanitizeText(text).replace(/[\n\t]+/g, ' ').trim();
+  const line = sanitizeText(text)
+    .replace(/[\n\t]+/g, ' ')
+    .trim();
   return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line;
 }
 
@@ -52,7 +56,8 @@ export function toSafeJson(value: unknown, indent = 0): string {
   const json = JSON.stringify(value, null, indent) ?? 'null';
   if (!mayNeedWork.test(json)) return json;
   // Raw newlines are JSON.stringify's own indentation; inside strings they are already escaped.
-  const unsafe = /[\x7f-\x9f]|[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
+  const unsafe =
+    /[\x7f-\x9f]|[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
   return json.replace(unsafe, (hidden) =>
     Array.from({ length: hidden.length }, (_, i) => `\\u${hidden.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
   );

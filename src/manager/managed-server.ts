@@ -55,7 +55,7 @@ export class ManagedServer implements AsyncDisposable {
       },
       onLost: (reason) => {
         this.#health.stop();
-        if (reason.details?.['reason'] === 'era-changed') this.#remember({ era: undefined });
+        if (reason.details?.reason === 'era-changed') this.#remember({ era: undefined });
       },
     });
     this.#remembering = memories.read(config.hash).then((memory) => {
@@ -134,7 +134,9 @@ export class ManagedServer implements AsyncDisposable {
   #fetchTools(): Promise<ToolList> {
     // One list serves everyone who asks meanwhile, so it ends with the server, not with the first of them.
     return this.#tools.refresh(() =>
-      this.#repeatable('tools/list', this.config.timeouts.listMs, this.#lifetime.signal, (connection, bound) => this.#timed(() => connection.listTools(bound))),
+      this.#repeatable('tools/list', this.config.timeouts.listMs, this.#lifetime.signal, (connection, bound) =>
+        this.#timed(() => connection.listTools(bound)),
+      ),
     );
   }
 
@@ -150,12 +152,19 @@ export class ManagedServer implements AsyncDisposable {
     const once = async () => {
       // Connecting has limits of its own.
       await this.life.connection(signal);
-      return bound((attempt) => this.use(attempt.signal, (connection) => request(connection, attempt.signal)), { signal, attempt: 1, touch: () => {} });
+      return bound((attempt) => this.use(attempt.signal, (connection) => request(connection, attempt.signal)), {
+        signal,
+        attempt: 1,
+        touch: () => {},
+      });
     };
     try {
       return await once();
     } catch (error) {
-      const broke = error instanceof McpctlError && (error.code === 'UNAVAILABLE' || error.code === 'SERVER_EXITED') && this.life.state.status !== 'error';
+      const broke =
+        error instanceof McpctlError &&
+        (error.code === 'UNAVAILABLE' || error.code === 'SERVER_EXITED') &&
+        this.life.state.status !== 'error';
       if (!broke || signal.aborted) throw error;
       return once();
     }
@@ -163,7 +172,11 @@ export class ManagedServer implements AsyncDisposable {
 
   async #roundTrip(request: (connection: Connection) => Promise<void>): Promise<number> {
     const connection = this.life.current;
-    if (!connection) throw new McpctlError('UNAVAILABLE', `Server "${this.config.name}" is not connected`, { server: this.config.name, delivered: 'no' });
+    if (!connection)
+      throw new McpctlError('UNAVAILABLE', `Server "${this.config.name}" is not connected`, {
+        server: this.config.name,
+        delivered: 'no',
+      });
     const startedAt = this.parts.clock.now();
     await this.#timed(() => request(connection));
     return this.parts.clock.now() - startedAt;
@@ -180,25 +193,37 @@ export class ManagedServer implements AsyncDisposable {
     const connection = this.life.current;
     if (!connection) return;
     const { name } = this.config;
-    this.life.lost(connection, new McpctlError('UNAVAILABLE', `Server "${name}" gives no sign of life: ${error.message}`, { server: name, cause: error, hint: `mcpctl reconnect ${name}`, delivered: 'maybe' }));
+    this.life.lost(
+      connection,
+      new McpctlError('UNAVAILABLE', `Server "${name}" gives no sign of life: ${error.message}`, {
+        server: name,
+        cause: error,
+        hint: `mcpctl reconnect ${name}`,
+        delivered: 'maybe',
+      }),
+    );
   }
 
   async #listAgain(): Promise<void> {
     if (this.life.state.status !== 'connected') return;
     const list = await this.#fetchTools().catch(() => undefined);
-    if (list) this.parts.events.emit({ type: 'tools-changed', server: this.config.name, count: this.#filtered(list).tools.length });
+    if (list)
+      this.parts.events.emit({ type: 'tools-changed', server: this.config.name, count: this.#filtered(list).tools.length });
   }
 
   #filtered(list: ToolList): ToolList {
     const { include, exclude } = this.config.tools;
-    return include.length + exclude.length === 0 ? list : { ...list, tools: list.tools.filter(({ name }) => this.#isAllowed(name)) };
+    return include.length + exclude.length === 0
+      ? list
+      : { ...list, tools: list.tools.filter(({ name }) => this.#isAllowed(name)) };
   }
 
   #remember(news: { readonly [K in keyof ServerMemory]?: ServerMemory[K] | undefined }): void {
     const { era } = news;
     const known = this.#memory.era;
     // A verdict that is already known is written again only when half of the day it is believed for has passed.
-    const isOldNews = era !== undefined && known?.kind === era.kind && known.transport === era.transport && era.at - known.at < 12 * 3_600_000;
+    const isOldNews =
+      era !== undefined && known?.kind === era.kind && known.transport === era.transport && era.at - known.at < 12 * 3_600_000;
     if (isOldNews) return;
     const next = { ...this.#memory, ...news };
     if (next.era === undefined) delete next.era;
@@ -243,7 +268,12 @@ export class ManagedServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#relist.cancel();
     this.#health.stop();
-    this.#lifetime.abort(new McpctlError('UNAVAILABLE', `The connection to "${this.config.name}" was closed`, { server: this.config.name, delivered: 'maybe' }));
+    this.#lifetime.abort(
+      new McpctlError('UNAVAILABLE', `The connection to "${this.config.name}" was closed`, {
+        server: this.config.name,
+        delivered: 'maybe',
+      }),
+    );
     await this.life[Symbol.asyncDispose]();
   }
 }

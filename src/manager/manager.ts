@@ -48,7 +48,12 @@ export class Manager implements AsyncDisposable {
     this.#config = config;
     this.#options = options;
     this.longLived = options.longLived;
-    const parts: ManagerParts = { openConnection, ...options, events: this.events, connects: new Semaphore(config.startConcurrency) };
+    const parts: ManagerParts = {
+      openConnection,
+      ...options,
+      events: this.events,
+      connects: new Semaphore(config.startConcurrency),
+    };
     for (const [name, server] of config.servers) this.#servers.set(name, new ManagedServer(server, parts));
   }
 
@@ -108,7 +113,10 @@ export class Manager implements AsyncDisposable {
     const onAbort = () => abort.abort(signal.reason);
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    const done = runToolCall({ server: name, tool, args, signal: abort.signal, timeouts }, { clock: this.#options.clock, events: this.events, server });
+    const done = runToolCall(
+      { server: name, tool, args, signal: abort.signal, timeouts },
+      { clock: this.#options.clock, events: this.events, server },
+    );
     const entry = { abort, done };
     this.#calls.add(entry);
     try {
@@ -135,7 +143,11 @@ export class Manager implements AsyncDisposable {
    * @returns the file that was written, null when nothing had to be
    * @throws McpctlError `UNKNOWN_SERVER`, `CONFIG_INVALID` (nothing has changed then)
    */
-  async setEnabled(name: string, enabled: boolean, { persist, signal }: { persist: boolean; signal: AbortSignal }): Promise<string | null> {
+  async setEnabled(
+    name: string,
+    enabled: boolean,
+    { persist, signal }: { persist: boolean; signal: AbortSignal },
+  ): Promise<string | null> {
     const server = this.#server(name);
     let file: string | null = null;
     if (persist) {
@@ -181,7 +193,9 @@ export class Manager implements AsyncDisposable {
     const server = this.#servers.get(name);
     if (server) return server;
     const names = this.names();
-    const hint = didYouMean(name, names) ?? (names.length > 0 ? `the servers are: ${names.join(', ')}` : 'no server is configured; mcpctl config path shows where');
+    const hint =
+      didYouMean(name, names) ??
+      (names.length > 0 ? `the servers are: ${names.join(', ')}` : 'no server is configured; mcpctl config path shows where');
     throw new McpctlError('UNKNOWN_SERVER', `There is no server "${name}"`, { hint, details: { servers: names } });
   }
 

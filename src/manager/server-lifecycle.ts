@@ -74,7 +74,11 @@ export class ServerLifecycle implements AsyncDisposable {
     if (this.#connection) return this.#connection;
     const { name } = this.config;
     if (this.#state.status === 'disabled') {
-      throw new McpctlError('SERVER_DISABLED', `Server "${name}" is disabled`, { server: name, hint: `mcpctl enable ${name}`, delivered: 'no' });
+      throw new McpctlError('SERVER_DISABLED', `Server "${name}" is disabled`, {
+        server: name,
+        hint: `mcpctl enable ${name}`,
+        delivered: 'no',
+      });
     }
     // Nobody but `reconnect` starts a server that keeps dying.
     if (this.#state.status === 'error' && this.#lastThrown?.code === 'CRASH_LOOP') throw this.#lastThrown;
@@ -152,11 +156,13 @@ export class ServerLifecycle implements AsyncDisposable {
     const totalMs = definition.type === 'stdio' ? timeouts.initializeMs : timeouts.connectMs + timeouts.initializeMs;
     let opening: Promise<Connection> | undefined;
     const bound = deadline({ idleMs: totalMs, totalMs, what: `connect ${name}`, server: name }, this.parts.clock);
-    return bound((attempt) => (opening = this.hooks.open(attempt.signal)), { signal, attempt: 1, touch: () => {} }).catch((error: unknown) => {
-      // The deadline does not wait for the clean-up; the next attempt, and the end of the process, do.
-      if (opening) this.#closeAfter(opening.then((late) => late[Symbol.asyncDispose]()));
-      throw error;
-    });
+    return bound((attempt) => (opening = this.hooks.open(attempt.signal)), { signal, attempt: 1, touch: () => {} }).catch(
+      (error: unknown) => {
+        // The deadline does not wait for the clean-up; the next attempt, and the end of the process, do.
+        if (opening) this.#closeAfter(opening.then((late) => late[Symbol.asyncDispose]()));
+        throw error;
+      },
+    );
   }
 
   #adopt(connection: Connection, durationMs: number, generation: number): void {
@@ -174,7 +180,7 @@ export class ServerLifecycle implements AsyncDisposable {
     this.#closeAfter(connection[Symbol.asyncDispose]());
     if (this.parts.clock.now() - this.#connectedAt >= stableMs) this.#failures = 0;
     this.hooks.onLost(reason);
-    const cause = reason.details?.['reason'];
+    const cause = reason.details?.reason;
     if (cause !== 'session-lost' && cause !== 'era-changed') {
       this.#fail(reason, this.#state.generation, null);
       return;
@@ -189,7 +195,7 @@ export class ServerLifecycle implements AsyncDisposable {
   #fail(error: McpctlError, generation: number, durationMs: number | null): void {
     const at = this.#now();
     this.#failures++;
-    const isCrashLoop = isExit(error) && this.#crashes.record(Number(error.details?.['starts'] ?? 1));
+    const isCrashLoop = isExit(error) && this.#crashes.record(Number(error.details?.starts ?? 1));
     const known = isCrashLoop ? crashLoopError(error, this.config.name) : error;
     this.#lastThrown = known;
     const info = errorInfo(known, at);
@@ -269,21 +275,30 @@ function errorInfo({ code, message, hint }: McpctlError, at: string): ErrorInfo 
 
 /** The process ended, or could not even be started. */
 function isExit(error: McpctlError): boolean {
-  return error.code === 'SERVER_EXITED' || (error.code === 'UNAVAILABLE' && spawnFailures.has(String(error.details?.['reason'])));
+  return error.code === 'SERVER_EXITED' || (error.code === 'UNAVAILABLE' && spawnFailures.has(String(error.details?.reason)));
 }
 
 const spawnFailures = new Set(['command-not-found', 'not-executable', 'cwd-not-found', 'spawn-failed']);
 
 function crashLoopError(last: McpctlError, server: string): McpctlError {
-  return new McpctlError('CRASH_LOOP', `Server "${server}" ended ${crashLoop.exits} times within ${crashLoop.withinMs / 1000} s and is not started again. Last: ${last.message}`, {
-    server,
-    cause: last,
-    hint: `when it is repaired: mcpctl reconnect ${server}`,
-    details: last.details,
-    delivered: 'no',
-  });
+  return new McpctlError(
+    'CRASH_LOOP',
+    `Server "${server}" ended ${crashLoop.exits} times within ${crashLoop.withinMs / 1000} s and is not started again. Last: ${last.message}`,
+    {
+      server,
+      cause: last,
+      hint: `when it is repaired: mcpctl reconnect ${server}`,
+      details: last.details,
+      delivered: 'no',
+    },
+  );
 }
 
 function closedError(server: string): McpctlError {
-  return new McpctlError('UNAVAILABLE', `The connection to "${server}" was closed`, { server, hint: `mcpctl reconnect ${server}`, details: { reason: 'closed' }, delivered: 'no' });
+  return new McpctlError('UNAVAILABLE', `The connection to "${server}" was closed`, {
+    server,
+    hint: `mcpctl reconnect ${server}`,
+    details: { reason: 'closed' },
+    delivered: 'no',
+  });
 }

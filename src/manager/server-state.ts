@@ -36,7 +36,13 @@ export type ServerStatusName = ServerState['status'];
 export type ServerInput = { readonly at: string } & (
   | { readonly type: 'connect'; readonly attempt: number }
   | { readonly type: 'connected'; readonly generation: number }
-  | { readonly type: 'failed'; readonly generation: number; readonly error: ErrorInfo; readonly attempt: number; readonly retryAt: string | null }
+  | {
+      readonly type: 'failed';
+      readonly generation: number;
+      readonly error: ErrorInfo;
+      readonly attempt: number;
+      readonly retryAt: string | null;
+    }
   | { readonly type: 'auth-required'; readonly generation: number; readonly error: ErrorInfo }
   | { readonly type: 'close' }
   | { readonly type: 'disable' }
@@ -54,7 +60,13 @@ export const transitions: Readonly<Record<ServerStatusName, Partial<Record<Serve
     close: 'disconnected',
     disable: 'disabled',
   },
-  connected: { connect: 'connecting', failed: 'error', 'auth-required': 'needs-auth', close: 'disconnected', disable: 'disabled' },
+  connected: {
+    connect: 'connecting',
+    failed: 'error',
+    'auth-required': 'needs-auth',
+    close: 'disconnected',
+    disable: 'disabled',
+  },
   error: { connect: 'connecting', close: 'disconnected', disable: 'disabled' },
   'needs-auth': { connect: 'connecting', close: 'disconnected', disable: 'disabled' },
   disabled: { enable: 'disconnected' },

@@ -6,7 +6,8 @@ import type { ToolFilter } from '../config/schema.js';
 export function toolFilter({ include, exclude }: ToolFilter): (name: string) => boolean {
   const included = include.map(globMatcher);
   const excluded = exclude.map(globMatcher);
-  return (name) => (included.length === 0 || included.some((matches) => matches(name))) && !excluded.some((matches) => matches(name));
+  return (name) =>
+    (included.length === 0 || included.some((matches) => matches(name))) && !excluded.some((matches) => matches(name));
 }
 
 /** `*` stands for any text, `?` for one character; everything else for itself. Linear in the length of the name. */

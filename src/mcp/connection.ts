@@ -8,6 +8,7 @@ import { McpctlError } from '../core/errors.js';
 import type { ProcessGroups, StopOptions } from '../io/process-group.js';
 import { type EraVerdict, planEra } from './era.js';
 import { StdioTransport } from './stdio-transport.js';
+import { runStopCommand } from './stop-command.js';
 
 export type { CallToolResult, Tool };
 
@@ -69,7 +70,20 @@ export interface OpenOptions {
  */
 export function openConnection(options: OpenOptions): Promise<Connection> {
   const { definition } = options.server;
-  return definition.type === 'stdio' ? openStdio(options, definition) : openHttp(options);
+  if (definition.type !== 'stdio') return openHttp(options);
+  return options.server.stop.command === null ? openStdio(options, definition) : openWithStopCommand(options, definition);
+}
+
+async function openWithStopCommand(options: OpenOptions, definition: StdioDefinition): Promise<Connection> {
+  const connection = await openStdio(options, definition);
+  const dispose = connection[Symbol.asyncDispose].bind(connection);
+  let disposing: Promise<void> | undefined;
+  const stopThenDispose = async () => {
+    await runStopCommand(options.server, definition, childEnvironment(options.env, definition), options);
+    await dispose();
+  };
+  connection[Symbol.asyncDispose] = () => (disposing ??= stopThenDispose());
+  return connection;
 }
 
 async function openStdio(options: OpenOptions, definition: StdioDefinition): Promise<Connection> {

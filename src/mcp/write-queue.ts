@@ -56,7 +56,7 @@ export class WriteQueue {
     if (this.#state === 'idle') {
       this.#state = 'scheduled';
       // After the callbacks of this turn: one chunk of answers usually wakes many callers, and their next calls go out together.
-      setImmediate(this.#flush);
+      queueMicrotask(this.#flush);
     }
     return batch.written;
   }

@@ -73,7 +73,9 @@ export class ServerMemories {
   #warnOnce(error: unknown): void {
     if (this.#warned) return;
     this.#warned = true;
-    this.onWarning(`cannot write to ${this.dir}: ${error instanceof Error ? error.message : String(error)}; going on without memory between runs`);
+    this.onWarning(
+      `cannot write to ${this.dir}: ${error instanceof Error ? error.message : String(error)}; going on without memory between runs`,
+    );
   }
 
   #path(hash: string): string {

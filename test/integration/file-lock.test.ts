@@ -1,4 +1,5 @@
 /** One holder at a time, between real processes that are killed at any moment. */
+import { writeFileSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -150,6 +151,23 @@ describe('withFileLock', () => {
     await writeFile(lock, owner({ id: 'aaaaaaaa', startTicks: 1 }));
     await writeFile(`${lock}.after-aaaaaaaa`, owner({ id: 'bbbbbbbb' }));
     await expect(withFileLock(lock, { ...options, timeoutMs: 60 }, async () => 'in')).rejects.toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  it('withdraws when another process has taken over while it was still looking at the dead one', onLinux, async () => {
+    await using home = await tempHome();
+    const lock = join(home.path, 'x.lock');
+    await writeFile(lock, owner({ id: 'aaaaaaaa', startTicks: 1 }));
+    // The age of the lock is asked right after it was read: at that moment the other one completes its takeover.
+    let isFirst = true;
+    const date = () => {
+      if (isFirst) writeFileSync(lock, owner({ id: 'bbbbbbbb' }));
+      isFirst = false;
+      return new Date();
+    };
+    const late = withFileLock(lock, { ...options, clock: { ...systemClock, date }, timeoutMs: 60 }, async () => 'in');
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' });
+    expect(JSON.parse(await readFile(lock, 'utf8'))).toMatchObject({ id: 'bbbbbbbb' });
+    expect((await readdir(home.path)).filter((name) => name.startsWith('x.lock'))).toEqual(['x.lock']);
   });
 
   it('fails after timeoutMs with the pid of the holder and what to do', async () => {

@@ -16,7 +16,10 @@ export const args = z.object({
   timeout: z.optional(z.number()),
 });
 
-export const run: Run<typeof args, CallToolResult> = async ({ tool: first, input, args: argsText, timeout }, { manager, signal }) => {
+export const run: Run<typeof args, CallToolResult> = async (
+  { tool: first, input, args: argsText, timeout },
+  { manager, signal },
+) => {
   const words = [first, ...input.words];
   const server = serverOf(words, manager.names());
   // The server starts while its remembered schema is read and the input is checked.
@@ -31,7 +34,11 @@ export const run: Run<typeof args, CallToolResult> = async ({ tool: first, input
 function toolError(server: string, tool: string, { content }: CallToolResult): McpctlError {
   const said = (content ?? []).find((block) => block.type === 'text');
   const message = said?.type === 'text' ? sanitizeLine(said.text, 200) : 'no reason given';
-  return new McpctlError('TOOL_ERROR', `${server}/${tool} failed: ${message}`, { server, hint: `mcpctl tool ${server}/${tool} shows what it takes`, details: { tool } });
+  return new McpctlError('TOOL_ERROR', `${server}/${tool} failed: ${message}`, {
+    server,
+    hint: `mcpctl tool ${server}/${tool} shows what it takes`,
+    details: { tool },
+  });
 }
 
 /** Text as it is; everything else by its description. Structured content is shown when there is no text that says it. */

@@ -9,7 +9,11 @@ import type { Run, Text } from '../command.js';
 export const args = z.object({ action: z.enum(['path', 'show', 'validate']) });
 
 export type ConfigData =
-  | { readonly files: readonly { path: string; source: string; exists: boolean }[]; readonly stateDir: string; readonly runtimeDir: string }
+  | {
+      readonly files: readonly { path: string; source: string; exists: boolean }[];
+      readonly stateDir: string;
+      readonly runtimeDir: string;
+    }
   | { readonly servers: Readonly<Record<string, unknown>> }
   | { readonly valid: boolean; readonly problems: readonly ConfigProblem[] };
 
@@ -17,7 +21,13 @@ export const run: Run<typeof args, ConfigData> = async ({ action }, { config }) 
   const { files, places, servers, problems } = config;
   switch (action) {
     case 'path':
-      return { data: { files: files.map(({ path, source, exists }) => ({ path, source, exists })), stateDir: places.stateDir, runtimeDir: places.runtimeDir } };
+      return {
+        data: {
+          files: files.map(({ path, source, exists }) => ({ path, source, exists })),
+          stateDir: places.stateDir,
+          runtimeDir: places.runtimeDir,
+        },
+      };
     case 'show':
       return { data: { servers: Object.fromEntries([...servers].map(([name, server]) => [name, describeServer(server)])) } };
     case 'validate': {
@@ -27,16 +37,30 @@ export const run: Run<typeof args, ConfigData> = async ({ action }, { config }) 
       const all = [...broken, ...problems];
       const data = { valid: broken.length === 0, problems: all };
       if (broken.length === 0) return { data };
-      return { data, error: new McpctlError('CONFIG_INVALID', `${broken.length} of ${servers.size} servers cannot be used as they are written`, { hint: 'mcpctl config path shows the files' }) };
+      return {
+        data,
+        error: new McpctlError(
+          'CONFIG_INVALID',
+          `${broken.length} of ${servers.size} servers cannot be used as they are written`,
+          { hint: 'mcpctl config path shows the files' },
+        ),
+      };
     }
   }
 };
 
 export const text: Text<ConfigData> = (data) => {
   if ('files' in data) {
-    return [...data.files.map(({ path, source, exists }) => `${source}: ${path}${exists ? '' : ' (not there yet)'}`), `state: ${data.stateDir}`, `runtime: ${data.runtimeDir}`].join('\n');
+    return [
+      ...data.files.map(({ path, source, exists }) => `${source}: ${path}${exists ? '' : ' (not there yet)'}`),
+      `state: ${data.stateDir}`,
+      `runtime: ${data.runtimeDir}`,
+    ].join('\n');
   }
   if ('servers' in data) return JSON.stringify(data.servers, null, 2);
-  const lines = data.problems.map(({ severity, file, line, column, path, message }) => `${severity}: ${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`);
+  const lines = data.problems.map(
+    ({ severity, file, line, column, path, message }) =>
+      `${severity}: ${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`,
+  );
   return lines.length === 0 ? 'The configuration is valid.' : lines.join('\n');
 };

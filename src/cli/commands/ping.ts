@@ -13,7 +13,10 @@ export interface PingData {
 
 export const run: Run<typeof args, PingData> = async ({ server }, { manager, signal }) => {
   const latencyMs = await manager.ping(server, signal);
-  return { data: { server, latencyMs: Math.round(latencyMs * 10) / 10, protocol: manager.snapshot([server])[0]?.protocol ?? null } };
+  return {
+    data: { server, latencyMs: Math.round(latencyMs * 10) / 10, protocol: manager.snapshot([server])[0]?.protocol ?? null },
+  };
 };
 
-export const text: Text<PingData> = ({ server, latencyMs, protocol }) => `${server} answered in ${latencyMs} ms${protocol ? ` (MCP ${protocol.version})` : ''}`;
+export const text: Text<PingData> = ({ server, latencyMs, protocol }) =>
+  `${server} answered in ${latencyMs} ms${protocol ? ` (MCP ${protocol.version})` : ''}`;

@@ -30,22 +30,43 @@ export const run: Run<typeof args, ReconnectData> = async ({ servers, all, faile
       }),
     ),
   );
-  const data = { servers: manager.snapshot(names).map(({ name, status, tools, lastError }) => ({ name, status, tools, lastError: status === 'connected' ? null : lastError })) };
+  const data = {
+    servers: manager
+      .snapshot(names)
+      .map(({ name, status, tools, lastError }) => ({
+        name,
+        status,
+        tools,
+        lastError: status === 'connected' ? null : lastError,
+      })),
+  };
   const [first] = failures;
   if (!first) return { data };
   const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
-  return { data, error: new McpctlError(first.code, `${first.message}${more}`, { cause: first, hint: first.hint, server: first.server, details: first.details }) };
+  return {
+    data,
+    error: new McpctlError(first.code, `${first.message}${more}`, {
+      cause: first,
+      hint: first.hint,
+      server: first.server,
+      details: first.details,
+    }),
+  };
 
   async function chosen(): Promise<string[]> {
     const enabled = () => manager.snapshot().filter((server) => server.enabled);
     if (all) return enabled().map(({ name }) => name);
     // Without a running manager nothing has failed yet: find out first.
     if (!manager.longLived) await manager.connectAll(manager.names(), signal);
-    return enabled().filter(({ status }) => status === 'error' || status === 'needs-auth' || (status === 'disconnected' && manager.longLived)).map(({ name }) => name);
+    return enabled()
+      .filter(({ status }) => status === 'error' || status === 'needs-auth' || (status === 'disconnected' && manager.longLived))
+      .map(({ name }) => name);
   }
 };
 
 export const text: Text<ReconnectData> = ({ servers }) => {
   if (servers.length === 0) return 'Nothing to reconnect.';
-  return servers.map(({ name, status, tools }) => `${name}: ${status}${status === 'connected' && tools !== null ? `, ${tools} tools` : ''}`).join('\n');
+  return servers
+    .map(({ name, status, tools }) => `${name}: ${status}${status === 'connected' && tools !== null ? `, ${tools} tools` : ''}`)
+    .join('\n');
 };

@@ -38,7 +38,13 @@ export const text: Text<ServersData> = ({ servers }, options) => {
   const chalk = paint(options.color);
   return table(
     [{ head: 'SERVER' }, { head: 'ENABLED' }, { head: 'VIA' }, { head: 'SOURCE' }, { head: 'TARGET', flexible: true }],
-    servers.map(({ name, enabled, transport, source, target, problem }) => [name, enabled ? 'yes' : chalk.dim('no'), transport, source, problem ? chalk.red(problem) : target]),
+    servers.map(({ name, enabled, transport, source, target, problem }) => [
+      name,
+      enabled ? 'yes' : chalk.dim('no'),
+      transport,
+      source,
+      problem ? chalk.red(problem) : target,
+    ]),
     options,
   );
 };

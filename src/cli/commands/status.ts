@@ -83,7 +83,14 @@ const marks = { connected: '●', connecting: '◌', disconnected: '○', error:
 export const text: Text<StatusData> = ({ servers, counts }, options) => {
   if (servers.length === 0) return 'No servers are configured. mcpctl config path shows where to write them.';
   const chalk = paint(options.color);
-  const hue = { connected: chalk.green, connecting: chalk.yellow, disconnected: chalk.dim, error: chalk.red, disabled: chalk.dim, 'needs-auth': chalk.yellow };
+  const hue = {
+    connected: chalk.green,
+    connecting: chalk.yellow,
+    disconnected: chalk.dim,
+    error: chalk.red,
+    disabled: chalk.dim,
+    'needs-auth': chalk.yellow,
+  };
   const rows = servers.map((server) => [
     `${hue[server.status](marks[server.status])} ${server.name}`,
     hue[server.status](server.status) + (server.health === 'degraded' ? chalk.yellow(' (degraded)') : ''),
@@ -92,9 +99,18 @@ export const text: Text<StatusData> = ({ servers, counts }, options) => {
     server.transport,
     noteOn(server),
   ]);
-  const head = [{ head: 'SERVER' }, { head: 'STATUS' }, { head: 'TOOLS', align: 'right' as const }, { head: 'LATENCY', align: 'right' as const }, { head: 'VIA' }, { head: '', flexible: true }];
+  const head = [
+    { head: 'SERVER' },
+    { head: 'STATUS' },
+    { head: 'TOOLS', align: 'right' as const },
+    { head: 'LATENCY', align: 'right' as const },
+    { head: 'VIA' },
+    { head: '', flexible: true },
+  ];
   const tally = Object.entries(counts).map(([status, count]) => `${count} ${status}`);
-  const hints = servers.flatMap(({ status, lastError, name }) => (status === 'error' || status === 'needs-auth') && lastError?.hint ? [chalk.dim(`  ${name}: ${lastError.hint}`)] : []);
+  const hints = servers.flatMap(({ status, lastError, name }) =>
+    (status === 'error' || status === 'needs-auth') && lastError?.hint ? [chalk.dim(`  ${name}: ${lastError.hint}`)] : [],
+  );
   return [table(head, rows, options), '', tally.join(' · '), ...hints].join('\n');
 };
 

@@ -27,9 +27,12 @@ export const text: Text<ToolData> = ({ tool, example }, { color }) => {
   const parameters = parametersOf(tool);
   if (parameters.length > 0) lines.push('', chalk.dim('ARGUMENTS'));
   for (const { name, type, isRequired, description } of parameters) {
-    lines.push(`  ${chalk.bold(name)}: ${type}${isRequired ? chalk.yellow(' (required)') : ''}${description ? `  ${description.replace(/\s+/g, ' ')}` : ''}`);
+    lines.push(
+      `  ${chalk.bold(name)}: ${type}${isRequired ? chalk.yellow(' (required)') : ''}${description ? `  ${description.replace(/\s+/g, ' ')}` : ''}`,
+    );
   }
-  if (tagsOf(tool).length > 0) lines.push('', chalk.dim(`The server says: ${tagsOf(tool).join(', ')}. mcpctl does not rely on it.`));
+  if (tagsOf(tool).length > 0)
+    lines.push('', chalk.dim(`The server says: ${tagsOf(tool).join(', ')}. mcpctl does not rely on it.`));
   lines.push('', chalk.dim('INPUT SCHEMA'), JSON.stringify(tool.inputSchema, null, 2));
   if (tool.outputSchema) lines.push('', chalk.dim('OUTPUT SCHEMA'), JSON.stringify(tool.outputSchema, null, 2));
   lines.push('', chalk.dim('CALL'), `  ${example}`);

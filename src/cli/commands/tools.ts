@@ -26,14 +26,22 @@ const charactersPerToken = 4;
 
 export const run: Run<typeof args, ToolsData> = async ({ server, match, refresh, cost }, { manager, signal }) => {
   await manager.remembered();
-  const names = server === undefined ? manager.snapshot().filter(({ enabled }) => enabled).map(({ name }) => name) : [server];
+  const names =
+    server === undefined
+      ? manager
+          .snapshot()
+          .filter(({ enabled }) => enabled)
+          .map(({ name }) => name)
+      : [server];
   const isWanted = match === undefined ? () => true : globMatcher(match);
   const failures: McpctlError[] = [];
   const lists = await Promise.all(
     names.map(async (name) => {
       try {
         const { tools } = await manager.listTools(name, signal, { refresh });
-        return tools.filter((tool) => isWanted(tool.name)).map((tool): ListedTool => ({ server: name, ...tool, ...(cost ? { cost: costOf(tool) } : {}) }));
+        return tools
+          .filter((tool) => isWanted(tool.name))
+          .map((tool): ListedTool => ({ server: name, ...tool, ...(cost ? { cost: costOf(tool) } : {}) }));
       } catch (error) {
         signal.throwIfAborted();
         if (server !== undefined) throw error;
@@ -47,7 +55,11 @@ export const run: Run<typeof args, ToolsData> = async ({ server, match, refresh,
   if (!first) return { data };
   // What could be listed is printed; the exit code still says that it is not all.
   const unreachable = failures.map((failure) => failure.server ?? '?');
-  const error = new McpctlError(first.code, failures.length === 1 ? first.message : `No tools from ${unreachable.join(', ')}; the first: ${first.message}`, { cause: first, hint: first.hint, details: { unreachable } });
+  const error = new McpctlError(
+    first.code,
+    failures.length === 1 ? first.message : `No tools from ${unreachable.join(', ')}; the first: ${first.message}`,
+    { cause: first, hint: first.hint, details: { unreachable } },
+  );
   return { data, error };
 };
 
@@ -61,7 +73,9 @@ export const text: Text<ToolsData, typeof args> = ({ tools }, options, { schema 
   const chalk = paint(options.color);
   const total = tools.reduce((sum, { cost }) => sum + (cost?.tokens ?? 0), 0);
   const lines = tools.map((tool) => {
-    const cost = tool.cost ? chalk.yellow(`${String(tool.cost.tokens).padStart(6)} tokens ${String(tool.cost.bytes).padStart(7)} B  `) : '';
+    const cost = tool.cost
+      ? chalk.yellow(`${String(tool.cost.tokens).padStart(6)} tokens ${String(tool.cost.bytes).padStart(7)} B  `)
+      : '';
     const line = `${cost}${chalk.dim(`${tool.server}/`)}${chalk.bold(signature(tool))}`;
     const summary = (tool.description ?? tool.title ?? '').split('\n')[0]?.trim();
     const shown = truncate(summary ? `${line}  ${chalk.dim(summary)}` : line, Math.max(40, options.columns));
