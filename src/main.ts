@@ -1,5 +1,6 @@
 /** The composition root: the one place that touches the process. Decides between REPL, batch and one-shot, and ends cleanly. */
 
+import { EventEmitter } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findPlaces } from './config/paths.js';
@@ -16,6 +17,9 @@ declare const __MCPCTL_VERSION__: string;
 
 /** How long the clean end of everything may take after a signal, in milliseconds. */
 const endMs = 3000;
+
+// A hundred servers may listen to one signal; Node would print a warning about it into our stderr.
+EventEmitter.defaultMaxListeners = 0;
 
 /** A second Ctrl-C within this many milliseconds does not wait for anything. */
 const secondSignalMs = 2000;

@@ -124,7 +124,9 @@ class Watch {
       if (at === -1) this.#calls.push({ server: event.server, tool: event.tool, step });
       else this.#calls[at]!.step = step;
     }
-    if (this.#spinner && event.type !== 'server-stderr') this.#spinner.text = this.#text();
+    // What has ended is not worth a frame: the spinner goes next.
+    const isNews = event.type === 'call-started' || event.type === 'call-progress' || event.type === 'server-state';
+    if (this.#spinner && isNews) this.#spinner.text = this.#text();
   }
 
   /** One line that fits: `connecting files, memory (3 s)`, `everything/long 3/10 half done (3 s)`. */

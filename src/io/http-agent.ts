@@ -1,11 +1,11 @@
 /** Keep-alive agents whose every new socket passes the address guard, happy eyeballs, a connect deadline and TLS as we insist. */
 import { lookup as systemLookup } from 'node:dns';
-import { Agent as HttpAgent, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http';
+import { Agent as HttpAgent, type ClientRequest, type ClientRequestArgs } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, rootCertificates } from 'node:tls';
-import type { Cancel, Clock } from '../core/clock.js';
+import type { Clock } from '../core/clock.js';
 import type { AddressGuard } from './address-guard.js';
 import { ConnectTimeoutError } from './http-errors.js';
 
@@ -19,10 +19,11 @@ export interface HttpAgentsOptions {
   readonly clock: Clock;
 }
 
-/** Most time a kept socket waits for its next request: shorter than the 5 s after which common servers close theirs. */
+/**
+ * Most time a kept socket waits for its next request: shorter than the 5 s after which common
+ * servers close theirs. Where a server announces less (`Keep-Alive: timeout=`), Node's agent leaves 1 s before that.
+ */
 const freeSocketTimeoutMs = 4_000;
-/** Leaves a server's announced idle timeout by this much, so that it does not close while our next request travels. */
-const keepAliveMarginMs = 1_000;
 /** Node's 250 ms gives up on distant IPv6 hosts that are alive. */
 const attemptTimeoutMs = 1_500;
 /** TCP probes on connections that carry an event stream or wait for an answer: a vanished peer is noticed. */
@@ -36,9 +37,6 @@ type Connect = (
 export class HttpAgents {
   readonly #sockets = new Set<Socket>();
   readonly #ready = new WeakSet<Duplex>();
-  /** How long a socket may stay free, where its server announced less than we allow. */
-  readonly #announcedMs = new WeakMap<Duplex, number>();
-  readonly #expiries = new WeakMap<Duplex, Cancel>();
   readonly #http: HttpAgent;
   #https: HttpsAgent | undefined;
 
@@ -55,15 +53,6 @@ export class HttpAgents {
   /** Whether the request's socket got so far that bytes of the request may have left: TCP open, and TLS verified where used. */
   wasConnected(request: ClientRequest | undefined): boolean {
     return request?.socket != null && this.#ready.has(request.socket);
-  }
-
-  /** Takes in how long the server of this response says that it keeps the connection. */
-  noteKeepAlive(message: IncomingMessage): void {
-    const header = message.headers['keep-alive'] as string | undefined;
-    const announced = header === undefined ? undefined : /(?:^|[\s,;])timeout=(\d+)/i.exec(header)?.[1];
-    const idleMs = announced === undefined ? Number.POSITIVE_INFINITY : Number(announced) * 1_000 - keepAliveMarginMs;
-    if (idleMs < freeSocketTimeoutMs) this.#announcedMs.set(message.socket, idleMs);
-    else if (this.#announcedMs.has(message.socket)) this.#announcedMs.delete(message.socket);
   }
 
   /** Closes every socket, busy ones too, and waits until they are closed. */
@@ -115,16 +104,7 @@ export class HttpAgents {
       this.#track(socket, readyEvent);
       return socket;
     };
-    const keep = agent.keepSocketAlive.bind(agent) as (socket: Duplex) => boolean | undefined;
     agent.createConnection = watched;
-    agent.keepSocketAlive = ((socket: Duplex) =>
-      keep(socket) !== false && this.#expireAsAnnounced(socket)) as typeof agent.keepSocketAlive;
-    const reuse = agent.reuseSocket.bind(agent);
-    agent.reuseSocket = (socket, request) => {
-      this.#expiries.get(socket)?.();
-      this.#expiries.delete(socket);
-      reuse(socket, request);
-    };
     return agent;
   }
 
@@ -138,24 +118,8 @@ export class HttpAgents {
     });
     socket.once('close', () => {
       cancel();
-      this.#expiries.get(socket)?.();
       this.#sockets.delete(socket);
     });
-  }
-
-  /**
-   * Destroys a socket that became free before its server does. Node honours `Keep-Alive: timeout=` to the very second that it
-   * names, which loses the race against the server's own clock.
-   */
-  #expireAsAnnounced(socket: Duplex): boolean {
-    const idleMs = this.#announcedMs.get(socket);
-    if (idleMs === undefined) return true;
-    if (idleMs <= 0) return false;
-    this.#expiries.set(
-      socket,
-      this.options.clock.after(idleMs, () => socket.destroy(), { background: true }),
-    );
-    return true;
   }
 }
 

@@ -104,7 +104,6 @@ export class Exchange implements AbortTarget, BodyOwner {
       message.destroy();
       return;
     }
-    this.context.agents.noteKeepAlive(message);
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     const { init, context } = this;

@@ -81,7 +81,7 @@ export function headerLines(init: RequestInit['headers'], target: Target, body: 
     lines.push(name, value);
   };
   if (init instanceof Headers) init.forEach((value, name) => void add(name, value));
-  else if (init !== undefined) {
+  else if (init !== undefined && init !== null) {
     const entries =
       Symbol.iterator in init ? (init as Iterable<[string, string]>) : Object.entries(init as Record<string, string>);
     for (const [name, value] of entries) if (value !== undefined) add(name, String(value));

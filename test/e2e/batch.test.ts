@@ -15,7 +15,8 @@ async function home(): Promise<TempHome> {
 describe('a batch', () => {
   it('runs one command a line, with and without /mcp, past comments, empty lines and CRLF, the last without a newline', async () => {
     await using own = await home();
-    const input = '# a script\r\n\r\ncall fault/echo text=one\r\n/mcp call fault/echo text="two words"  # note\n  /call fault/echo text=3';
+    const input =
+      '# a script\r\n\r\ncall fault/echo text=one\r\n/mcp call fault/echo text="two words"  # note\n  /call fault/echo text=3';
     const { stdout, stderr, code } = await runCli([], { home: own, input });
     expect(stderr).toBe('');
     expect(stdout).toBe('one\ntwo words\n3\n');
@@ -70,7 +71,10 @@ describe('a batch', () => {
 
   it('ends at exit with 0, and ignores /clear', async () => {
     await using own = await home();
-    const { stdout, code } = await runCli([], { home: own, input: '/clear\ncall fault/echo text=one\n/exit\ncall fault/tool-error\n' });
+    const { stdout, code } = await runCli([], {
+      home: own,
+      input: '/clear\ncall fault/echo text=one\n/exit\ncall fault/tool-error\n',
+    });
     expect(stdout).toBe('one\n');
     expect(code).toBe(0);
   });

@@ -52,7 +52,6 @@ export function renderScreen(output: string, columns: number, height: number): S
     } else if (final === 'K' && first === 0) rows[row]!.length = Math.min(rows[row]!.length, column);
     else throw new Error(`the test's screen does not know CSI ${parameters}${final}`);
   };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal is made of them.
   for (const [token, parameters, final] of output.matchAll(/\x1b\[([\d;?]*)([A-Za-z])|[\s\S]/gu)) {
     if (final !== undefined) csi(parameters ?? '', final);
     else if (token === '\r') column = 0;

@@ -1,4 +1,5 @@
 /** `enable` and `disable` for good: in the user's file, or beside files that are not ours to write. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables as users write them in a file
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, realpath, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -101,11 +102,15 @@ describe('a server of the user’s file', () => {
     const run = await childScript(
       home,
       `import { setEnabled } from './config/user-file.js';
-       for (let on = false; ; on = !on) await setEnabled(process.argv[2]!, 'a', on, {});`,
+       for (let n = 0; ; n++) {
+         await setEnabled(process.argv[2]!, 'a', n % 2 === 0, {});
+         if (n === 1) console.log('writing');
+       }`,
     );
     for (let round = 0; round < 25; round++) {
-      const { child, finished } = run(file);
-      await systemClock.sleep(90 + round * 3);
+      const { child, finished, speaks } = run(file);
+      await speaks;
+      await systemClock.sleep(round * 2);
       child.kill('SIGKILL');
       await finished;
       const document = JsoncDocument.parse(file, await readFile(file, 'utf8'));
@@ -114,7 +119,8 @@ describe('a server of the user’s file', () => {
     }
     // A claim that was cut off while it was written tells nothing of its owner: it goes after 60 s.
     const past = new Date(Date.now() - 61_000);
-    for (const name of await readdir(home.configDir)) if (name.includes('.claim-')) await utimes(join(home.configDir, name), past, past);
+    for (const name of await readdir(home.configDir))
+      if (name.includes('.claim-')) await utimes(join(home.configDir, name), past, past);
     // Two switches, so that at least one of them writes.
     await setEnabled(file, 'a', true, access);
     await setEnabled(file, 'a', false, access);

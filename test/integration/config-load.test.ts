@@ -1,4 +1,5 @@
 /** From files on disk to the servers in force. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables as users write them in a file
 import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -135,7 +135,7 @@ describe('a malformed configuration', () => {
     const one = await home.write('one.json', '{ "mcpServers": 1 }');
     const two = await home.write('two.json', '{ oops');
     const error = await failure(home, [one, two]);
-    expect((error.details?.problems as ConfigProblem[]).map((problem) => problem.file)).toEqual([one, two]);
+    expect((error.details!.problems as ConfigProblem[]).map((problem) => problem.file)).toEqual([one, two]);
   });
 });
 

@@ -348,6 +348,7 @@ describe('failures', () => {
     await (await fetch(server.url, post('{}'))).json();
     const error = await failureOf(fetch(server.url, post('{}')));
     expect(error).toMatchObject({ delivered: 'maybe', details: { reason: 'reset', reusedSocket: true } });
+    expect(error.message).toContain('kept connection');
     expect(requests).toBe(2);
     expect(server.connections).toBe(1);
   });
@@ -445,6 +446,15 @@ describe('abort and dispose', () => {
     expect(await reading).toMatchObject({ details: { reason: 'closed' } });
     await waitFor(() => server.sockets.size === 0, { timeoutMs: 500 });
     expect(await failureOf(ours.fetch(server.url))).toMatchObject({ delivered: 'no', details: { reason: 'closed' } });
+  });
+
+  it('closes a connection that is kept for later when disposed of', async () => {
+    const server = await serve((_request, response) => sendJson(response, {}));
+    const ours = client();
+    await (await ours.fetch(server.url)).json();
+    expect(server.sockets.size).toBe(1);
+    await ours[Symbol.asyncDispose]();
+    await waitFor(() => server.sockets.size === 0, { timeoutMs: 500 });
   });
 
   it('does the same when its own signal aborts, with that reason', async () => {

@@ -25,7 +25,8 @@ const globalHomes: readonly { readonly uses: RegExp; readonly files: readonly st
     instead: 'take a Clock or Random (core/clock.ts) as a parameter',
   },
   { uses: /^process(\.|\(|$)/, files: ['main.ts', 'io/process-group.ts'], instead: 'take the value as a parameter from main.ts' },
-  { uses: /^console(\.|$)/, files: [], instead: 'return data, or use the terminal of the command context' },
+  // main.ts takes the console away from libraries.
+  { uses: /^console(\.|$)/, files: ['main.ts'], instead: 'return data, or use the terminal of the command context' },
 ];
 
 /** Modules that are another way to the same globals. */

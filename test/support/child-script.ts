@@ -15,6 +15,8 @@ export interface Finished {
 export interface RunningScript {
   readonly child: ChildProcess;
   readonly finished: Promise<Finished>;
+  /** Resolves when the script has written its first line: from then on it is at work, however slowly the machine started it. */
+  readonly speaks: Promise<void>;
 }
 
 /** Bundles `source` (ESM; imports relative to `src/`) into the home; the result starts it with `argv` behind `process.argv[1]`. */
@@ -40,6 +42,7 @@ export async function childScript(home: TempHome, source: string): Promise<(...a
       child.once('error', reject);
       child.once('close', (code, signal) => resolve({ code, signal, ...output }));
     });
-    return { child, finished };
+    const speaks = new Promise<void>((resolve) => child.stdout.once('data', () => resolve()));
+    return { child, finished, speaks };
   };
 }

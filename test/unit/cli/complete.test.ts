@@ -18,7 +18,11 @@ const tools: Record<string, readonly ToolShape[] | undefined> = {
     tool('shared'),
   ],
   Files: [
-    tool('read_file', { path: { type: 'string' }, tags: { type: 'array', items: { enum: ['a', 'b'] } }, meta: { type: 'object' } }),
+    tool('read_file', {
+      path: { type: 'string' },
+      tags: { type: 'array', items: { enum: ['a', 'b'] } },
+      meta: { type: 'object' },
+    }),
     tool('write_file', { path: { type: 'string' }, content: { type: 'string' } }),
     tool('shared'),
   ],
@@ -146,7 +150,9 @@ describe('complete: servers and tools', () => {
   });
 
   it('gives a shell the plain value beside the quoted text', () => {
-    expect(complete('ping my', 7, sources({ front: 'shell' })).candidates).toEqual([{ value: 'my server', text: '"my server" ' }]);
+    expect(complete('ping my', 7, sources({ front: 'shell' })).candidates).toEqual([
+      { value: 'my server', text: '"my server" ' },
+    ]);
   });
 
   it('offers words that tokenize reads back as the value', () => {

@@ -31,10 +31,19 @@ beforeEach(() => {
 const state = (server: string, from: StateEvent['from'], to: StateEvent['to'], more: Partial<StateEvent> = {}) =>
   notices.handle({ type: 'server-state', server, from, to, error: null, retryAt: null, durationMs: null, ...more });
 
-const error = (code: ErrorCode, message: string, hint: string | null = null) => ({ code, message, hint, at: '2026-01-01T00:00:00Z' });
+const error = (code: ErrorCode, message: string, hint: string | null = null) => ({
+  code,
+  message,
+  hint,
+  at: '2026-01-01T00:00:00Z',
+});
 
 /** A failed attempt whose next try comes in `waitMs`; `null` = none will come. */
-function fail(server: string, waitMs: number | null, what = error('UNAVAILABLE', `Server "${server}" is unavailable: connection refused`)) {
+function fail(
+  server: string,
+  waitMs: number | null,
+  what = error('UNAVAILABLE', `Server "${server}" is unavailable: connection refused`),
+) {
   const retryAt = waitMs === null ? null : new Date(clock.date().getTime() + waitMs).toISOString();
   state(server, 'connecting', 'error', { error: what, retryAt, durationMs: 5 });
 }
@@ -88,7 +97,8 @@ describe('Notices', () => {
   });
 
   it('asks for a login once', async () => {
-    for (let i = 0; i < 3; i++) state('web', 'connecting', 'needs-auth', { error: error('AUTH_REQUIRED', 'x', 'mcpctl auth web') });
+    for (let i = 0; i < 3; i++)
+      state('web', 'connecting', 'needs-auth', { error: error('AUTH_REQUIRED', 'x', 'mcpctl auth web') });
     await clock.advance(50);
     expect(lines()).toEqual(['! web needs a login; mcpctl auth web']);
   });
@@ -202,12 +212,19 @@ describe('Notices', () => {
   });
 
   it('lets nothing of a server through to the terminal: no escapes, no lines of its own, no secrets, no essay', async () => {
-    fail('a', null, error('UNAVAILABLE', `Server "a" is unavailable: \x1b[2Jboo\r\n+ fake connected s3cr3t-value ${'x'.repeat(5_000)}`, 'h\x1b]0;x\x07i'));
+    fail(
+      'a',
+      null,
+      error(
+        'UNAVAILABLE',
+        `Server "a" is unavailable: \x1b[2Jboo\r\n+ fake connected s3cr3t-value ${'x'.repeat(5_000)}`,
+        'h\x1b]0;x\x07i',
+      ),
+    );
     notices.handle({ type: 'warning', server: 'a', message: '\x1b]52;c;AAAA\x07\u202ereversed' });
     await clock.advance(50);
     expect(lines()).toHaveLength(2);
     for (const line of lines()) {
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there.
       expect(line).not.toMatch(/[\x00-\x1f\x7f-\x9f\u202e]/);
       expect(line.length).toBeLessThan(500);
     }

@@ -28,7 +28,11 @@ beforeEach(() => {
   loading = Promise.resolve();
 });
 
-function start(terminal: { tty: boolean; color?: boolean; columns?: number }, flags: Partial<typeof noFlags> = {}, command = 'status') {
+function start(
+  terminal: { tty: boolean; color?: boolean; columns?: number },
+  flags: Partial<typeof noFlags> = {},
+  command = 'status',
+) {
   const progress = createProgress({
     clock,
     redactor,
@@ -100,7 +104,9 @@ describe('progress on a terminal', () => {
     events.emit({ type: 'call-progress', server: 'everything', tool: 'long', progress: 3, total: 10, message: 'half done' });
     expect(spinner?.text).toBe('everything/long 3/10 half done (1 s)');
     events.emit({ type: 'call-finished', server: 'everything', tool: 'long', durationMs: 1, outcome: 'ok' });
-    expect(spinner?.text).toBe('call (1 s)');
+    expect(spinner?.text).toBe('everything/long 3/10 half done (1 s)');
+    await clock.advance(1_000);
+    expect(spinner?.text).toBe('call (2 s)');
     end();
   });
 
@@ -119,7 +125,14 @@ describe('progress on a terminal', () => {
     events.emit({ type: 'call-progress', server: 'a', tool: 't', progress: 0.333333, total: null, message });
     expect(spinner?.text).toMatch(/^a\/t 0\.33 \[redacted\] x y+… \(1 s\)$/);
     expect(spinner!.text.length).toBeLessThanOrEqual(38);
-    events.emit({ type: 'call-progress', server: 'a', tool: 't', progress: Number.NaN, total: Number.POSITIVE_INFINITY, message: null });
+    events.emit({
+      type: 'call-progress',
+      server: 'a',
+      tool: 't',
+      progress: Number.NaN,
+      total: Number.POSITIVE_INFINITY,
+      message: null,
+    });
     expect(spinner?.text).toBe('a/t (1 s)');
     end();
   });

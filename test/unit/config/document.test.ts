@@ -1,4 +1,5 @@
 /** JSON with comments, and where everything in it is. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables as users write them in a file
 import { describe, expect, it } from 'vitest';
 import { JsoncDocument } from '../../../src/config/document.js';
 import { formatPath, formatProblem } from '../../../src/config/position.js';

@@ -1,4 +1,5 @@
 /** Variables in configured strings. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables as users write them in a file
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { expand } from '../../../src/config/expand.js';

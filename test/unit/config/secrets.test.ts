@@ -1,4 +1,5 @@
 /** What is secret in a definition, and what may be shown of it. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables as users write them in a file
 import { describe, expect, it } from 'vitest';
 import { expand } from '../../../src/config/expand.js';
 import {
