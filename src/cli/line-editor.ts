@@ -13,6 +13,8 @@ export interface LineEditorOptions {
   /** Oldest first. */
   readonly history: readonly string[];
   readonly historyLines: number;
+  /** A terminal that knows no escape sequences (TERM=dumb, as inside an editor): lines only ever follow each other. */
+  readonly isDumb?: boolean;
   readonly complete: (line: string, cursor: number) => Completion;
   /** Ctrl-C. `cleared`: it emptied the line that was being typed, which is all it was meant for. */
   readonly onInterrupt: (cleared: boolean) => void;
@@ -115,9 +117,15 @@ export class LineEditor implements Disposable {
 
   /** Writes whole lines: above the line that is being typed, which then stands below them as it was, cursor included. */
   print(text: string): void {
-    const { stdout } = this.#options;
+    const { stdout, isDumb } = this.#options;
     if ((!this.#reading && !this.#asking) || this.#disposed) {
       stdout.write(`${text}\n`);
+      return;
+    }
+    if (isDumb) {
+      stdout.write(`\n${text}\n`);
+      this.#readline.prompt(true);
+      stdout.write(this.#readline.line);
       return;
     }
     const { rows } = this.#readline.getCursorPos();
@@ -138,7 +146,7 @@ export class LineEditor implements Disposable {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    const { stdin, stdout } = this.#options;
+    const { stdin, stdout, isDumb } = this.#options;
     // A prompt without a newline would be in front of the shell's own.
     if (this.#reading) stdout.write('\n');
     this.#reading = undefined;
@@ -150,7 +158,7 @@ export class LineEditor implements Disposable {
     this.#readline.close();
     try {
       stdin.setRawMode(false);
-      if (!stdout.destroyed) stdout.write('\x1b[?25h');
+      if (!stdout.destroyed && !isDumb) stdout.write('\x1b[?25h');
     } catch {
       // The terminal is gone: nothing to restore.
     }

@@ -28,6 +28,8 @@ export interface ReplOptions {
   /** SIGTERM and SIGHUP; the reason decides the exit code. */
   readonly signal: AbortSignal;
   readonly version: string;
+  /** TERM=dumb: no escape sequence is written. */
+  readonly isDumb?: boolean;
 }
 
 /** A second Ctrl-C within this time leaves. */
@@ -75,7 +77,7 @@ class Repl implements AsyncDisposable {
   }
 
   async run(): Promise<number> {
-    const { stdin, stdout, version, signal } = this.#options;
+    const { stdin, stdout, version, signal, isDumb = false } = this.#options;
     const history = await this.#history.read();
     if (signal.aborted) return exitCodeFor(signal.reason);
     this.#editor = new LineEditor({
@@ -84,6 +86,7 @@ class Repl implements AsyncDisposable {
       prompt: this.#color ? '\x1b[36mmcpctl>\x1b[39m ' : 'mcpctl> ',
       history,
       historyLines: historyLimits.lines,
+      isDumb,
       complete: (line, cursor) => complete(line, cursor, this.#sources),
       onInterrupt: (cleared) => this.#interrupted(cleared),
     });
@@ -140,9 +143,9 @@ class Repl implements AsyncDisposable {
     this.#listening = manager.events.onAny(this.#notices.handle);
     if (servers.size === 0) this.#say(noServers(config));
     else this.#say(`${servers.size === 1 ? '1 server' : `${servers.size} servers`}: ${listNames(manager.names())}`);
-    for (const { severity, file, line, column, message } of problems) {
+    for (const { severity, file, line, column, path, message } of problems) {
       // An error here concerns one server, which tells it itself.
-      const text = `${file}:${line}:${column}: ${message}`;
+      const text = `${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`;
       if (severity === 'warning') this.#notices.handle({ type: 'warning', server: null, message: text });
     }
   }
@@ -167,7 +170,7 @@ class Repl implements AsyncDisposable {
       if (words.length === 0) return;
       const own = await sessionCommand(words);
       if (own?.name === 'exit') return 'exit';
-      if (own?.name === 'clear') return void this.#options.stdout.write('\x1b[H\x1b[2J\x1b[3J');
+      if (own?.name === 'clear') return this.#clear();
       unmute = this.#muteReported(words);
       await runCommand(words, this.#session, running.signal);
     } catch (error) {
@@ -177,6 +180,11 @@ class Repl implements AsyncDisposable {
       this.#running = undefined;
     }
     return;
+  }
+
+  #clear(): undefined {
+    const { stdout, isDumb } = this.#options;
+    if (!isDumb) stdout.write('\x1b[H\x1b[2J\x1b[3J');
   }
 
   /** `reconnect` waits for its servers and says how it went: a notice would say it twice. */

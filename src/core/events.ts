@@ -7,6 +7,9 @@ export interface Subscription extends Disposable {
 export class Emitter<E extends { type: string }> {
   readonly #listeners = new Set<(event: E) => void>();
 
+  /** @param onListenerError told of what a listener throws; by default it becomes an uncaught exception, as a bug should. */
+  constructor(readonly onListenerError: (error: unknown) => void = throwLater) {}
+
   /** Calls `listener` for every event until the returned subscription is disposed of. */
   onAny(listener: (event: E) => void): Subscription {
     const own = (event: E) => listener(event);
@@ -22,16 +25,20 @@ export class Emitter<E extends { type: string }> {
     });
   }
 
-  /** Tells every listener. A listener that throws is a bug of that listener: it is reported asynchronously, the others still hear. */
+  /** Tells every listener. A listener that throws is a bug of that listener; the others still hear. */
   emit(event: E): void {
     for (const listener of [...this.#listeners]) {
       try {
         listener(event);
       } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
+        this.onListenerError(error);
       }
     }
   }
+}
+
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -13,10 +13,10 @@ const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /**
  * Characters that reorder or hide text: bidi controls, zero-width characters, line and paragraph separators,
- * invisible operators, variation-free fillers, interlinear annotation, and the Tags block.
+ * invisible operators, fillers, interlinear annotation, and the block of tags and further variation selectors.
  */
 const invisibles =
-  /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
+  /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
 
 const mayNeedWork =
   /[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\udb40]/;
@@ -57,7 +57,7 @@ export function toSafeJson(value: unknown, indent = 0): string {
   if (!mayNeedWork.test(json)) return json;
   // Raw newlines are JSON.stringify's own indentation; inside strings they are already escaped.
   const unsafe =
-    /[\x7f-\x9f]|[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
+    /[\x7f-\x9f]|[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
   return json.replace(unsafe, (hidden) =>
     Array.from({ length: hidden.length }, (_, i) => `\\u${hidden.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
   );

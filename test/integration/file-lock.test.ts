@@ -38,6 +38,7 @@ const contender = `
       }
       say('leave');
     });
+    if (round === 0) console.log('working');
   }
 `;
 
@@ -100,19 +101,19 @@ describe('withFileLock', () => {
     const run = await childScript(home, contender);
     const log = join(home.path, 'log');
     const lock = join(home.path, 'locks/x.lock');
-    let alive = Array.from({ length: 5 }, () => run(lock, log, '100000'));
+    const alive = Array.from({ length: 5 }, () => run(lock, log, '100000'));
     for (let kill = 0; kill < 40; kill++) {
-      await systemClock.sleep(40 + ((kill * 37) % 50));
       const victim = alive.shift()!;
+      await victim.speaks;
+      await systemClock.sleep((kill * 7) % 23);
       victim.child.kill('SIGKILL');
       await victim.finished;
       alive.push(run(lock, log, '100000'));
     }
-    const killed = performance.now();
     for (const { child } of alive) child.kill('SIGKILL');
     await Promise.all(alive.map(({ finished }) => finished));
-    alive = [];
-    await withFileLock(lock, options, async () => expect(performance.now() - killed).toBeLessThan(2_000));
+    // Far below the 60 s after which any lock counts as abandoned: the last holder was recognised as dead.
+    await withFileLock(lock, { ...options, timeoutMs: 5_000 }, async () => {});
     const text = await readFile(log, 'utf8');
     expect(text.match(/^enter/gm)!.length).toBeGreaterThan(40);
     expect(intruders(text)).toEqual([]);

@@ -72,13 +72,16 @@ describe('a call', () => {
     expect(connections.map(({ calls }) => calls).filter((calls) => calls > 0)).toEqual([1, 1]);
   });
 
-  it.each(['UNAVAILABLE', 'SERVER_EXITED', 'TIMEOUT', 'PROTOCOL'] as const)('that failed with %s and may have run is sent exactly once', async (code) => {
-    const { server, parts, connections } = managed();
-    await server.life.connect();
-    connections[0]!.call = async () => Promise.reject(new McpctlError(code, 'lost', { delivered: 'maybe' }));
-    await expect(runToolCall(call, { ...parts, server })).rejects.toMatchObject({ code });
-    expect(connections[0]!.calls).toBe(1);
-  });
+  it.each(['UNAVAILABLE', 'SERVER_EXITED', 'TIMEOUT', 'PROTOCOL'] as const)(
+    'that failed with %s and may have run is sent exactly once',
+    async (code) => {
+      const { server, parts, connections } = managed();
+      await server.life.connect();
+      connections[0]!.call = async () => Promise.reject(new McpctlError(code, 'lost', { delivered: 'maybe' }));
+      await expect(runToolCall(call, { ...parts, server })).rejects.toMatchObject({ code });
+      expect(connections[0]!.calls).toBe(1);
+    },
+  );
 
   it('ends after 1 s of silence; progress extends that, up to 5 s in all', async () => {
     const { server, parts, clock, connections } = managed();
@@ -145,7 +148,10 @@ describe('health', () => {
     connections[0]!.answerPing = async () => Promise.reject(new McpctlError('TIMEOUT', 'late'));
     let finish!: () => void;
     connections[0]!.call = () => new Promise((resolve) => (finish = () => resolve({ content: [] })));
-    const running = runToolCall({ server: 'files', tool: echoTool, args: {}, signal, timeouts: { callMs: 600_000, callTotalMs: 600_000 } }, { ...parts, server });
+    const running = runToolCall(
+      { server: 'files', tool: echoTool, args: {}, signal, timeouts: { callMs: 600_000, callTotalMs: 600_000 } },
+      { ...parts, server },
+    );
     await clock.advance(200_000);
     expect(server.snapshot()).toMatchObject({ status: 'connected', health: 'degraded' });
     finish();
@@ -155,7 +161,8 @@ describe('health', () => {
   it('ends a check after its 5 s, whatever the server does', async () => {
     const { server, clock, connections, log } = managed();
     await server.life.connect();
-    connections[0]!.answerPing = (checkSignal) => new Promise((_, reject) => checkSignal.addEventListener('abort', () => reject(checkSignal.reason)));
+    connections[0]!.answerPing = (checkSignal) =>
+      new Promise((_, reject) => checkSignal.addEventListener('abort', () => reject(checkSignal.reason)));
     await clock.advance(30_000 + 5000);
     await settle();
     expect(log.filter(({ type }) => type === 'health-checked')).toMatchObject([{ ok: false, latencyMs: null }]);

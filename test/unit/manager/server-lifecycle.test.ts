@@ -57,7 +57,9 @@ describe('ServerLifecycle', () => {
     expect(life.state).toMatchObject({ status: 'error', retryAt: null, error: { code: 'CRASH_LOOP' } });
     await clock.advance(600_000);
     expect(control.attempts).toBe(5);
-    expect(() => life.connection(signal)).toThrow(expect.objectContaining({ code: 'CRASH_LOOP', hint: expect.stringContaining('mcpctl reconnect files') }));
+    expect(() => life.connection(signal)).toThrow(
+      expect.objectContaining({ code: 'CRASH_LOOP', hint: expect.stringContaining('mcpctl reconnect files') }),
+    );
     control.open = async () => new FakeConnection();
     await life.reconnect(signal);
     expect(life.state.status).toBe('connected');
@@ -142,7 +144,11 @@ describe('ServerLifecycle', () => {
   it('ends an attempt at the deadline of its own start, 60 s after its turn came, not after it began to queue', async () => {
     const { parts, clock, control } = fakeParts({ limit: 1 });
     const make = (name: string) =>
-      new ServerLifecycle(serverConfig({ name }), parts, { open: (signal) => parts.openConnection({ signal } as never), onConnected: () => {}, onLost: () => {} });
+      new ServerLifecycle(serverConfig({ name }), parts, {
+        open: (signal) => parts.openConnection({ signal } as never),
+        onConnected: () => {},
+        onLost: () => {},
+      });
     control.open = ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     const [first, second] = [make('first'), make('second')];
     first.connect().catch(() => {});

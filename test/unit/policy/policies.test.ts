@@ -1,0 +1,161 @@
+/** Deadline, backoff, semaphore and debounce, in fake time. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { McpctlError } from '../../../src/core/errors.js';
+import { backoffMs, reconnectBackoff } from '../../../src/policy/backoff.js';
+import { deadline } from '../../../src/policy/deadline.js';
+import { Debounced } from '../../../src/policy/debounce.js';
+import { compose, type Policy } from '../../../src/policy/policy.js';
+import { Semaphore } from '../../../src/policy/semaphore.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { settle } from '../../support/fake-connection.js';
+
+const attempt = (signal = new AbortController().signal) => ({ signal, attempt: 1, touch: () => {} });
+
+describe('compose', () => {
+  it('puts the first policy outermost', async () => {
+    const order: string[] = [];
+    const named =
+      (name: string): Policy =>
+      async (operation, current) => {
+        order.push(`${name} in`);
+        const result = await operation(current);
+        order.push(`${name} out`);
+        return result;
+      };
+    await compose(named('a'), named('b'))(async () => order.push('work'), attempt());
+    expect(order).toEqual(['a in', 'b in', 'work', 'b out', 'a out']);
+  });
+});
+
+describe('deadline', () => {
+  const bound = (clock: FakeClock) => deadline({ idleMs: 100, totalMs: 300, what: 'call x/y', server: 'x' }, clock);
+
+  it('ends at 100 ms of silence with TIMEOUT, and aborts the operation', async () => {
+    const clock = new FakeClock();
+    let inner: AbortSignal | undefined;
+    const running = bound(clock)(({ signal }) => {
+      inner = signal;
+      return new Promise(() => {});
+    }, attempt());
+    running.catch(() => {});
+    await clock.advance(99);
+    expect(inner?.aborted).toBe(false);
+    await clock.advance(1);
+    await expect(running).rejects.toMatchObject({ code: 'TIMEOUT', delivered: 'maybe', server: 'x' });
+    expect(inner?.aborted).toBe(true);
+  });
+
+  it('starts the silence anew at each touch, and ends at 300 ms whatever comes', async () => {
+    const clock = new FakeClock();
+    let touch = () => {};
+    let endedAt = 0;
+    bound(clock)((current) => {
+      touch = current.touch;
+      return new Promise(() => {});
+    }, attempt()).catch(() => {
+      endedAt = clock.now();
+    });
+    for (let i = 0; i < 40; i++) {
+      await clock.advance(10);
+      touch();
+    }
+    expect(endedAt).toBe(300);
+  });
+
+  it('rejects with the caller’s own reason at once, and leaves no timer behind', async () => {
+    const clock = new FakeClock();
+    const caller = new AbortController();
+    const reason = new McpctlError('CANCELLED', 'Cancelled');
+    const running = bound(clock)(() => new Promise(() => {}), attempt(caller.signal));
+    caller.abort(reason);
+    await expect(running).rejects.toBe(reason);
+    await expect(bound(clock)(async () => 1, attempt(caller.signal))).rejects.toBe(reason);
+    expect(clock.pending()).toEqual([]);
+  });
+
+  it('passes results and errors through, and leaves no timer behind', async () => {
+    const clock = new FakeClock();
+    await expect(bound(clock)(async () => 7, attempt())).resolves.toBe(7);
+    const error = new Error('own');
+    await expect(bound(clock)(async () => Promise.reject(error), attempt())).rejects.toBe(error);
+    expect(clock.pending()).toEqual([]);
+  });
+});
+
+describe('backoff', () => {
+  it('stays within [wait, 1.5 x wait] and never above 90 s, for any failure count and chance', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 10_000 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (failures, chance) => {
+        const wait = Math.min(60_000, 1000 * 2 ** (failures - 1));
+        const ms = backoffMs(failures, reconnectBackoff, () => chance);
+        return ms >= wait && ms <= wait * 1.5 && Number.isFinite(ms);
+      }),
+    );
+  });
+});
+
+describe('Semaphore', () => {
+  it('runs at most 3 of 20 at a time, in the order they came', async () => {
+    const places = new Semaphore(3);
+    const { signal } = new AbortController();
+    const started: number[] = [];
+    let running = 0;
+    let most = 0;
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        places.run(signal, async () => {
+          started.push(i);
+          most = Math.max(most, ++running);
+          await settle();
+          running--;
+        }),
+      ),
+    );
+    expect(most).toBe(3);
+    expect(started).toEqual(Array.from({ length: 20 }, (_, i) => i));
+  });
+
+  it('gives the place of one that left while waiting, or failed, to the next', async () => {
+    const places = new Semaphore(1);
+    const leaving = new AbortController();
+    const { signal } = new AbortController();
+    let release = () => {};
+    const first = places.run(signal, () => new Promise<void>((_, reject) => (release = () => reject(new Error('failed')))));
+    first.catch(() => {});
+    const second = places.run(leaving.signal, async () => 'never');
+    const third = places.run(signal, async () => 'third');
+    leaving.abort(new Error('left'));
+    await expect(second).rejects.toThrow('left');
+    release();
+    await expect(third).resolves.toBe('third');
+  });
+});
+
+describe('Debounced', () => {
+  it('runs once 300 ms after a burst, again at most 1 s later, and once more for triggers during a run', async () => {
+    const clock = new FakeClock();
+    const runs: number[] = [];
+    let finish = () => {};
+    const work = new Debounced({ quietMs: 300, apartMs: 1000 }, clock, () => {
+      runs.push(clock.now());
+      return new Promise((resolve) => (finish = resolve));
+    });
+    for (let i = 0; i < 100; i++) work.trigger();
+    await clock.advance(299);
+    expect(runs).toEqual([]);
+    await clock.advance(1);
+    for (let i = 0; i < 100; i++) work.trigger();
+    finish();
+    await settle();
+    await clock.advance(2000);
+    finish();
+    await settle();
+    await clock.advance(5000);
+    expect(runs).toEqual([300, 1300]);
+    work.trigger();
+    work.cancel();
+    await clock.advance(5000);
+    expect(runs).toHaveLength(2);
+  });
+});
