@@ -114,8 +114,9 @@ async function openManager(
   terminal: Terminal,
   isRepl: boolean,
 ): ReturnType<Session['open']> {
-  const [{ loadConfig }, managers, { ProcessGroups }, { ServerMemories }] = await Promise.all([
+  const [{ loadConfig }, { formatProblem }, managers, { ProcessGroups }, { ServerMemories }] = await Promise.all([
     import('./config/load.js'),
+    import('./config/position.js'),
     import('./manager/manager.js'),
     import('./io/process-group.js'),
     import('./state/server-memory.js'),

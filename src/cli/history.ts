@@ -1,7 +1,8 @@
 /** The lines of earlier sessions: one file, 0600, at most 1,000 lines, and never a line that may carry a secret. */
 
-import { appendFile, chmod, mkdir } from 'node:fs/promises';
+import { appendFile, chmod } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ensureFolder } from '../io/folders.js';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { isSecretName, type Redactor } from '../core/redact.js';
 import { sanitizeText } from '../core/sanitize.js';
@@ -68,7 +69,7 @@ export class History implements AsyncDisposable {
   async #append(line: string): Promise<void> {
     const { file } = this.#options;
     if (!this.#appended) {
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await ensureFolder(dirname(file));
       await appendFile(file, '', { mode: 0o600 });
       // A file that a careless copy left readable for others.
       await chmod(file, 0o600);

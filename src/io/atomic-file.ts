@@ -1,7 +1,8 @@
 /** Files that are always whole: bounded reads, and writes that replace a file in one step or not at all. */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, lstat, mkdir, open, readdir, readlink, realpath, rename, rm, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, readlink, realpath, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { ensureFolder } from './folders.js';
 import { McpctlError } from '../core/errors.js';
 
 export interface WriteOptions {
@@ -22,7 +23,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, o
   const { mode = 0o600, durable = true } = options;
   const target = await resolveLinks(path);
   const folder = dirname(target);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await ensureFolder(folder);
   const previous = await lstat(target).catch(ignoring('ENOENT'));
   if (previous && !previous.isFile()) {
     // A rename would replace a device or a socket by a file.

@@ -1,7 +1,8 @@
 /** A lock between processes, in a file: one holder at a time, and the lock of a dead holder passes on by itself. */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { ensureFolder } from './folders.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import { isRunning, pidScope, processFacts } from './procfs.js';
@@ -60,7 +61,7 @@ export async function withFileLock<T>(path: string, options: LockOptions, work: 
     abandonedAfterMs = 60_000,
   } = options;
   signal?.throwIfAborted();
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await ensureFolder(dirname(path));
   const owner: Owner = { id: randomUUID(), pid, startTicks: startTicksOf(pid), scope: currentScope() };
   const claim = `${path}.claim-${owner.id}`;
   await writeFile(claim, JSON.stringify(owner), { flag: 'wx', mode: 0o600 });

@@ -1,6 +1,7 @@
 /** Writes down which process groups this mcpctl started, so that the next one can end them if this one dies without doing so. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ensureFolderSync } from './folders.js';
 
 /** One started server: its group (= its leader's pid), the leader's start time (pids are reused), and the mark in its environment. */
 export interface RegisteredGroup {
@@ -85,7 +86,7 @@ export class ProcessRegistry {
     if (this.#state === 'broken') return;
     const temporary = `${this.#file}.tmp`;
     try {
-      mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+      ensureFolderSync(this.#dir);
       const content: RegistryFile = { ...this.#owner, groups: [...this.#groups.values()] };
       rmSync(temporary, { force: true });
       writeFileSync(temporary, JSON.stringify(content), { mode: 0o600, flag: 'wx' });

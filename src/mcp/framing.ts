@@ -39,7 +39,7 @@ export class LineFramer {
   #slab: Buffer | null = null;
   #sealed = 0;
   #used = 0;
-  #discarding: { head: Buffer; tail: Buffer; bytes: number } | null = null;
+  #discarding: { head: Buffer; tail: Tail; bytes: number } | null = null;
 
   constructor(options: LineFramerOptions) {
     this.#maxLineBytes = options.maxLineBytes;
@@ -102,7 +102,7 @@ export class LineFramer {
   #extend(piece: Buffer): void {
     if (this.#discarding) {
       this.#discarding.bytes += piece.length;
-      this.#discarding.tail = lastBytes([this.#discarding.tail, piece]);
+      this.#discarding.tail.push(piece);
       return;
     }
     this.#pieceBytes += piece.length;
@@ -129,7 +129,7 @@ export class LineFramer {
     if (this.#discarding) {
       const { head, tail, bytes } = this.#discarding;
       this.#discarding = null;
-      this.#onOversize({ head: head.toString('utf8'), tail: tail.toString('utf8'), bytes }, true);
+      this.#onOversize({ head: head.toString('utf8'), tail: tail.toString(), bytes }, true);
       return;
     }
     this.#seal();
@@ -144,7 +144,9 @@ export class LineFramer {
     const bytes = this.#pieceBytes;
     // Copies, so that the two ends do not hold on to the whole line.
     const head = Buffer.concat(this.#pieces, Math.min(bytes, keptBytes));
-    this.#discarding = { head, tail: lastBytes(this.#pieces), bytes };
+    const tail = new Tail();
+    for (const piece of this.#pieces) tail.push(piece);
+    this.#discarding = { head, tail, bytes };
     this.#reset();
     this.#onOversize({ head: head.toString('utf8'), tail: '', bytes }, false);
   }
@@ -156,15 +158,20 @@ export class LineFramer {
   }
 }
 
-/** A copy of the last bytes of several pieces. */
-function lastBytes(pieces: readonly Buffer[]): Buffer {
-  const kept: Buffer[] = [];
-  let missing = keptBytes;
-  for (let i = pieces.length - 1; i >= 0 && missing > 0; i--) {
-    const piece = pieces[i] as Buffer;
-    const part = piece.subarray(Math.max(0, piece.length - missing));
-    kept.unshift(part);
-    missing -= part.length;
+/** The last bytes of a stream, in one buffer that is never replaced: gigabytes may pass. */
+class Tail {
+  readonly #bytes = Buffer.alloc(keptBytes);
+  #length = 0;
+
+  push(piece: Buffer): void {
+    const added = piece.length > keptBytes ? piece.subarray(piece.length - keptBytes) : piece;
+    const kept = Math.min(this.#length, keptBytes - added.length);
+    this.#bytes.copyWithin(0, this.#length - kept, this.#length);
+    added.copy(this.#bytes, kept);
+    this.#length = kept + added.length;
   }
-  return Buffer.concat(kept);
+
+  toString(): string {
+    return this.#bytes.toString('utf8', 0, this.#length);
+  }
 }

@@ -4,8 +4,9 @@ import type { JSONRPCMessage } from '@modelcontextprotocol/client';
 import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import { type Answer, wellFormed } from './answer.js';
-import { LineFramer, type OversizeLine } from './framing.js';
+import type { OversizeLine } from './framing.js';
 import { decodeLine, type NotAMessage } from './json-line.js';
+import { LineReader } from './line-reader.js';
 import { type Envelope, type MessageId, readEnvelope } from './message-id.js';
 
 export interface InboundOptions {
@@ -33,9 +34,6 @@ export interface InboundCounters {
   tooDeep: number;
 }
 
-/** One turn of the event loop takes at most this many messages or milliseconds; then other work gets its turn. */
-const maxMessagesPerTurn = 100;
-const maxTurnMs = 5;
 /** A garbled copy of an answer may be a debug print; the real one follows at once or never. */
 const brokenGraceMs = 500;
 const quoteLength = 200;
@@ -53,20 +51,20 @@ export class InboundMessages {
     tooDeep: 0,
   };
   readonly #options: InboundOptions;
-  readonly #framer: LineFramer;
+  readonly #reader: LineReader;
   /** Ids of our requests that wait for their answer. */
   readonly #inFlight = new Set<MessageId>();
   readonly #warned = new Set<string>();
-  #stdout: Readable | null = null;
   #firstJunk: string | null = null;
   /** The over-long line that is being thrown away has been attributed. */
   #oversizeSettled = false;
-  #yielding = false;
   #discarding = false;
 
   constructor(options: InboundOptions) {
     this.#options = options;
-    this.#framer = new LineFramer({
+    this.#reader = new LineReader({
+      clock: options.clock,
+      onLine: (line) => this.#take(line),
       maxLineBytes: options.maxMessageBytes,
       onOversize: (line, ended) => this.#oversize(line, ended),
     });
@@ -79,21 +77,7 @@ export class InboundMessages {
 
   /** Reads until the end. Resolves when the last message has been handed on; never rejects. */
   read(stdout: Readable): Promise<void> {
-    this.#stdout = stdout;
-    stdout.on('data', (chunk: Buffer) => {
-      if (this.#discarding) return;
-      this.#framer.push(chunk);
-      if (!this.#yielding) this.#deliver();
-    });
-    return new Promise((resolve) => {
-      // 'close' comes after 'end', and also after an error or destroy().
-      stdout.once('close', resolve);
-      stdout.once('end', () => {
-        this.#framer.end();
-        this.#deliver(Number.POSITIVE_INFINITY);
-        resolve();
-      });
-    });
+    return this.#reader.read(stdout);
   }
 
   /** Takes note of a message of ours, so that its answer is known when it comes. */
@@ -107,55 +91,37 @@ export class InboundMessages {
   discard(): void {
     this.#discarding = true;
     this.#inFlight.clear();
-    this.#stdout?.resume();
+    this.#reader.discard();
   }
 
-  #deliver(limit = maxMessagesPerTurn): void {
-    const { clock } = this.#options;
-    const until = clock.now() + maxTurnMs;
-    for (let taken = 0; !this.#discarding; taken++) {
-      if (taken === limit || (limit !== Number.POSITIVE_INFINITY && taken > 0 && clock.now() >= until)) {
-        this.#yield();
-        return;
-      }
-      const line = this.#framer.next();
-      if (line === undefined) return;
-      this.#take(line);
-    }
-  }
-
-  #yield(): void {
-    this.#yielding = true;
-    this.#stdout?.pause(); // backpressure: the server waits when we cannot keep up
-    setImmediate(() => {
-      this.#yielding = false;
-      this.#deliver();
-      if (!this.#yielding) this.#stdout?.resume();
-    });
-  }
-
-  #take(line: string): void {
+  #take(line: string): 'notification' | undefined {
     const decoded = decodeLine(line);
-    if (typeof decoded === 'string') this.#skip(decoded, line);
-    else if (Array.isArray(decoded)) for (const message of decoded) this.#receive(message);
-    else this.#receive(decoded as JSONRPCMessage);
+    if (typeof decoded === 'string') {
+      this.#skip(decoded, line);
+      return undefined;
+    }
+    if (!Array.isArray(decoded)) return this.#receive(decoded as JSONRPCMessage);
+    let kind: 'notification' | undefined;
+    for (const message of decoded) kind = this.#receive(message) ?? kind;
+    return kind;
   }
 
-  #receive(message: JSONRPCMessage): void {
+  #receive(message: JSONRPCMessage): 'notification' | undefined {
     this.counters.messages++;
     if ('method' in message) {
       this.#hand(message);
-      return;
+      return 'id' in message ? undefined : 'notification';
     }
     const answer = message as Answer;
     const id = this.#answered(answer);
     if (id === undefined) {
       this.counters.unknownIds++;
-      return;
+      return undefined;
     }
     const usable = wellFormed(id === answer.id ? answer : { ...answer, id });
     if (usable) this.#hand(usable);
     else this.#hand(failed(id, this.#protocolError('sent an answer with neither a result nor an error')));
+    return undefined;
   }
 
   /** The call that is answered, which is then no longer in flight. */

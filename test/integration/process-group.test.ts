@@ -96,16 +96,14 @@ describe('stop()', () => {
       server.transport.onmessage = (message) => {
         if ('result' in message) resolve(Number((message.result as { content: { text: string }[] }).content[0]?.text));
       };
-      void server.transport
-        .start()
-        .then(() =>
-          server.transport.send({
-            jsonrpc: '2.0',
-            id: 1,
-            method: 'tools/call',
-            params: { name: 'grandchild', arguments: { detached: true } },
-          }),
-        );
+      void server.transport.start().then(() =>
+        server.transport.send({
+          jsonrpc: '2.0',
+          id: 1,
+          method: 'tools/call',
+          params: { name: 'grandchild', arguments: { detached: true } },
+        }),
+      );
     });
     expect(processFacts(pid)?.groupId).toBe(pid);
     await server.transport.close();
@@ -197,6 +195,9 @@ describe('the watchdog', () => {
     await until('the watchdog', () => owner.groups.watchdogPid !== null);
     const watchdog = owner.groups.watchdogPid as number;
     expect(processFacts(watchdog)?.groupId).toBe(watchdog);
+    const ignored = async () =>
+      BigInt(`0x${/SigIgn:\s*([0-9a-f]+)/.exec(await readFile(`/proc/${watchdog}/status`, 'utf8'))?.[1]}`);
+    await until('the shell runs its first line', async () => ((await ignored()) & 0x4003n) === 0x4003n); // HUP, INT, TERM
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(watchdog, signal);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(runs(watchdog)).toBe(true);

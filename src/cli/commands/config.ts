@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini';
 import { describeServer } from '../../config/describe.js';
+import { formatProblem } from '../../config/position.js';
 import type { ConfigProblem } from '../../config/schema.js';
 import { McpctlError } from '../../core/errors.js';
 import type { Run, Text } from '../command.js';
@@ -31,20 +32,11 @@ export const run: Run<typeof args, ConfigData> = async ({ action }, { config }) 
     case 'show':
       return { data: { servers: Object.fromEntries([...servers].map(([name, server]) => [name, describeServer(server)])) } };
     case 'validate': {
-      const broken = [...servers.values()].flatMap(({ name, problem, file, position }): ConfigProblem[] =>
-        problem ? [{ severity: 'error', file, ...position, path: `mcpServers.${name}`, message: problem.message }] : [],
-      );
-      const all = [...broken, ...problems];
-      const data = { valid: broken.length === 0, problems: all };
+      const broken = problems.filter(({ severity }) => severity === 'error');
+      const data = { valid: broken.length === 0, problems };
       if (broken.length === 0) return { data };
-      return {
-        data,
-        error: new McpctlError(
-          'CONFIG_INVALID',
-          `${broken.length} of ${servers.size} servers cannot be used as they are written`,
-          { hint: 'mcpctl config path shows the files' },
-        ),
-      };
+      const what = `${broken.length} problem${broken.length === 1 ? '' : 's'} in the configuration`;
+      return { data, error: new McpctlError('CONFIG_INVALID', what, { hint: 'mcpctl config path shows the files' }) };
     }
   }
 };

@@ -31,14 +31,12 @@ export const run: Run<typeof args, ReconnectData> = async ({ servers, all, faile
     ),
   );
   const data = {
-    servers: manager
-      .snapshot(names)
-      .map(({ name, status, tools, lastError }) => ({
-        name,
-        status,
-        tools,
-        lastError: status === 'connected' ? null : lastError,
-      })),
+    servers: manager.snapshot(names).map(({ name, status, tools, lastError }) => ({
+      name,
+      status,
+      tools,
+      lastError: status === 'connected' ? null : lastError,
+    })),
   };
   const [first] = failures;
   if (!first) return { data };
