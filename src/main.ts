@@ -78,6 +78,7 @@ async function runFront(): Promise<number> {
   const historyFile = join(places().stateDir, 'history');
   return runRepl({
     session: withConfig,
+    isDumb: env.TERM === 'dumb',
     stdin,
     stdout,
     manager: open,
@@ -135,8 +136,9 @@ async function openManager(
   const note = (line: string) => {
     if (!globals.quiet && (!globals.json || globals.verbose)) terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
   };
-  for (const { file, line, column, path, message } of config.problems)
-    note(`warning: ${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`);
+  // What is wrong with one server is told when that server is wanted; the REPL tells the rest in its own way.
+  const warnings = isRepl ? [] : config.problems.filter(({ severity }) => severity === 'warning');
+  for (const problem of warnings) note(`warning: ${formatProblem(problem)}`);
   const onWarning = (message: string) => manager?.events.emit({ type: 'warning', server: null, message });
   groups = new ProcessGroups({ clock, runtimeDir: config.places.runtimeDir, onWarning });
   manager = new managers.Manager(config, {

@@ -50,9 +50,6 @@ export const text: Text<ConfigData> = (data) => {
     ].join('\n');
   }
   if ('servers' in data) return JSON.stringify(data.servers, null, 2);
-  const lines = data.problems.map(
-    ({ severity, file, line, column, path, message }) =>
-      `${severity}: ${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`,
-  );
+  const lines = data.problems.map((problem) => `${problem.severity}: ${formatProblem(problem)}`);
   return lines.length === 0 ? 'The configuration is valid.' : lines.join('\n');
 };
