@@ -50,6 +50,7 @@ export async function build(root) {
     // Some packages have a UMD main whose inner requires no bundler can see; their ES module has none.
     mainFields: ['module', 'main'],
     external,
+    alias: { '@modelcontextprotocol/client/_shims': join(root, 'scripts/lib/sdk-shims.mjs') },
     banner: { js: banner },
     define: { __MCPCTL_VERSION__: JSON.stringify(version) },
     // Unminified code with its comments of origin gives readable stacks; a map would triple the package for little more.

@@ -1,4 +1,4 @@
-/** JSON Schema checks of what goes into a tool and of what comes out, with the SDK's own validator (2020-12). */
+/** JSON Schema checks of what goes into a tool and of what comes out, with the lighter of the SDK's two validators. */
 
 import type { JsonSchemaType, JsonSchemaValidator } from '@modelcontextprotocol/client';
 import { McpctlError } from '../core/errors.js';
@@ -51,10 +51,10 @@ function faultOf(result: { valid: boolean; errorMessage?: string | undefined }):
 async function compile(schema: object): Promise<JsonSchemaValidator<unknown> | Error> {
   const known = compiled.get(schema);
   if (known) return known;
-  const { AjvJsonSchemaValidator } = await import('@modelcontextprotocol/client/validators/ajv');
+  const { CfWorkerJsonSchemaValidator } = await import('@modelcontextprotocol/client/validators/cf-worker');
   let made: JsonSchemaValidator<unknown> | Error;
   try {
-    made = new AjvJsonSchemaValidator().getValidator(schema as JsonSchemaType);
+    made = new CfWorkerJsonSchemaValidator({ shortcircuit: false }).getValidator(schema as JsonSchemaType);
   } catch (error) {
     made = error instanceof Error ? error : new Error(String(error));
   }
@@ -75,7 +75,17 @@ function unusableSchema(which: 'input' | 'output', tool: Tool, server: string, c
   );
 }
 
-/** The validator calls the whole input `data`. */
+/** `#/b: Instance type "boolean" is invalid.` for each fault, the outer ones first: the inner ones say what is wrong. */
 function readable(message: string | undefined): string {
-  return (message ?? 'invalid').replace(/\bdata\//g, '/').replace(/\bdata\b/g, 'the input');
+  const faults = (message ?? 'invalid').split(/; (?=#)/);
+  const inner = faults.filter((fault) => !/ does not match schema\.$| did not match schema\.$/.test(fault));
+  return (inner.length > 0 ? inner : faults)
+    .map((fault) =>
+      fault
+        .replace(/^#: /, '')
+        .replace(/^#(?=\/)/, '')
+        .replace(/^Instance /, '')
+        .replace(/\.$/, ''),
+    )
+    .join('; ');
 }

@@ -40,9 +40,9 @@ describe('stop()', () => {
     const group = await owner.start([wrapper, faultServer], { FAULT: `${faults},pid-file=${file}` });
     const pids = await pidsIn(file, 2);
     expect(survivors(pids)).toEqual(pids);
-    const { ms } = await timed(group.stop({ stdinMs: 300, termMs: 300 }));
+    const { ms, wallMs } = await timed(group.stop({ stdinMs: 300, termMs: 300 }));
     expect(survivors(pids)).toEqual([]);
-    expect(ms).toBeGreaterThanOrEqual(atLeastMs);
+    expect(wallMs).toBeGreaterThanOrEqual(atLeastMs - 2); // timers may be a millisecond early
     expect(ms).toBeLessThan(atMostMs);
   });
 
