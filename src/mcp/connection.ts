@@ -6,7 +6,7 @@ import type { ServerConfig, StdioDefinition } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import type { ProcessGroups, StopOptions } from '../io/process-group.js';
-import { type EraVerdict, planEra } from './era.js';
+import { type EraVerdict, isStaleVerdict, planEra } from './era.js';
 import { StdioTransport } from './stdio-transport.js';
 import { runStopCommand } from './stop-command.js';
 
@@ -112,7 +112,16 @@ async function openStdio(options: OpenOptions, definition: StdioDefinition): Pro
   const first = start();
   const { openSession } = await import('./sdk-session.js');
   signal.throwIfAborted();
-  if (plan.kind !== 'ask') return openSession(first, plan, options);
+  if (plan.kind !== 'ask') {
+    try {
+      return await openSession(first, plan, options);
+    } catch (error) {
+      signal.throwIfAborted();
+      // A server that has learnt the new protocol and forgotten the old one.
+      if (plan.kind !== 'legacy' || server.protocol === 'legacy' || !isStaleVerdict(error)) throw error;
+      return await openSession(start(), { kind: 'ask' }, options);
+    }
+  }
 
   // Some old servers exit, or go deaf, when the first thing they hear is not `initialize`. They get a second, fresh
   // process that hears nothing else. Half of the time is kept for it.

@@ -1,82 +1,65 @@
 /** Connects over HTTP: streamable HTTP first, the older SSE transport when the server knows nothing else. */
 
-import { SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import type { HttpDefinition } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
 import { privateAddressGuard } from '../io/address-guard.js';
 import { createHttpFetch } from '../io/http-fetch.js';
 import type { Connection, OpenOptions } from './connection.js';
-import { planEra } from './era.js';
-import { HttpTransport, SseTransport } from './http-transport.js';
+import { isStaleVerdict, planEra } from './era.js';
+import { HttpTransport, type HttpTransportOptions } from './http-transport.js';
 import { openSession } from './sdk-session.js';
+import { SseTransport } from './sse-transport.js';
 
-/** Statuses with which servers without streamable HTTP refuse a POST (2025-11-25, transports, "Backwards Compatibility"). */
-const notStreamable = new Set([400, 404, 405]);
+/** Statuses with which a server refuses the transport it does not know (2025-11-25, transports, "Backwards Compatibility"). */
+const otherTransport = new Set<unknown>([400, 404, 405]);
 
 export async function openHttpSession(options: OpenOptions): Promise<Connection> {
   const definition = options.server.definition as HttpDefinition;
   if (definition.type === 'http') return openStreamable(definition, options);
   if (definition.type === 'sse') return openSse(definition, options);
-  const remembersSse = options.remembered?.transport === 'sse';
-  const [first, second] = remembersSse ? [openSse, openStreamable] : [openStreamable, openSse];
+  const [first, second] = options.remembered?.transport === 'sse' ? [openSse, openStreamable] : [openStreamable, openSse];
   try {
     return await first(definition, options);
   } catch (error) {
     options.signal.throwIfAborted();
     const status = error instanceof McpctlError ? error.details?.status : undefined;
-    if (!remembersSse && !notStreamable.has(status as number)) throw error;
+    if (!otherTransport.has(status)) throw error;
     try {
-      return await second(definition, options);
+      // What was remembered is about the transport that just refused.
+      return await second(definition, { ...options, remembered: undefined });
     } catch (fallbackError) {
       options.signal.throwIfAborted();
-      // The first refusal says more: most servers that have neither are not MCP servers at all.
-      throw remembersSse ? fallbackError : error;
+      // The first refusal says more, because most servers that know neither are no MCP servers; but a login says it all.
+      throw fallbackError instanceof McpctlError && fallbackError.code === 'AUTH_REQUIRED' ? fallbackError : error;
     }
   }
 }
 
 async function openStreamable(definition: HttpDefinition, options: OpenOptions): Promise<Connection> {
-  const http = fetchFor(definition, options);
-  const inner = new StreamableHTTPClientTransport(new URL(definition.url), {
-    fetch: http.fetch,
-    requestInit: { headers: { ...definition.headers } },
-    // For streams that the server marks as resumable; a stream that is not fails its call at once.
-    reconnectionOptions: {
-      initialReconnectionDelay: 250,
-      reconnectionDelayGrowFactor: 2,
-      maxReconnectionDelay: 1000,
-      maxRetries: 2,
-    },
-  });
-  const transport = new HttpTransport(inner, {
-    server: options.server.name,
-    clock: options.clock,
-    release: () => http[Symbol.asyncDispose](),
-  });
-  return openSession(transport, planEra(options.server.protocol, options.remembered, options.clock.date()), options);
+  const open = () => new HttpTransport(transportOptions(definition, options));
+  const plan = planEra(options.server.protocol, options.remembered, options.clock.date());
+  try {
+    return await openSession(open(), plan, options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    // A server that has learnt the new protocol and forgotten the old one.
+    if (plan.kind !== 'legacy' || options.server.protocol === 'legacy' || !isStaleVerdict(error)) throw error;
+    return await openSession(open(), { kind: 'ask' }, options);
+  }
 }
 
 async function openSse(definition: HttpDefinition, options: OpenOptions): Promise<Connection> {
-  const http = fetchFor(definition, options);
-  const inner = new SSEClientTransport(new URL(definition.url), {
-    fetch: http.fetch,
-    requestInit: { headers: { ...definition.headers } },
-  });
-  const transport = new SseTransport(inner, {
-    server: options.server.name,
-    clock: options.clock,
-    release: () => http[Symbol.asyncDispose](),
-  });
   // The transport is older than the modern era: nothing to ask.
-  return openSession(transport, { kind: 'legacy' }, options);
+  return openSession(new SseTransport(transportOptions(definition, options)), { kind: 'legacy' }, options);
 }
 
-function fetchFor(definition: HttpDefinition, { server, clock }: OpenOptions) {
-  return createHttpFetch({
+function transportOptions({ url, headers, ca }: HttpDefinition, { server, clock }: OpenOptions): HttpTransportOptions {
+  const http = createHttpFetch({
     maxBodyBytes: server.maxMessageBytes,
     connectTimeoutMs: server.timeouts.connectMs,
-    addressGuard: privateAddressGuard({ allowPrivate: true, configuredHost: new URL(definition.url).hostname }),
+    addressGuard: privateAddressGuard({ allowPrivate: true, configuredHost: new URL(url).hostname }),
     clock,
-    ...(definition.ca === undefined ? {} : { ca: definition.ca }),
+    ...(ca === undefined ? {} : { ca }),
   });
+  return { server: server.name, url, headers, clock, http };
 }

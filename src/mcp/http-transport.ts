@@ -1,4 +1,4 @@
-/** The SDK's HTTP transports, made to end: a broken stream fails its call at once, a cancelled call frees its socket, a lost session is told. */
+/** The SDK's streamable HTTP transport, made to end: every request gets an answer or an error, and none fails because another did. */
 
 import {
   isJSONRPCErrorResponse,
@@ -8,29 +8,58 @@ import {
   type JSONRPCMessage,
   type RequestId,
   SdkHttpError,
-  type SSEClientTransport,
-  type StreamableHTTPClientTransport,
+  StreamableHTTPClientTransport,
+  type StreamableHTTPClientTransportOptions,
   type TransportSendOptions,
 } from '@modelcontextprotocol/client';
 import type { Clock } from '../core/clock.js';
-import { McpctlError, rootMessage } from '../core/errors.js';
-import { sanitizeLine } from '../core/sanitize.js';
-import type { SessionTransport } from './sdk-session.js';
+import { McpctlError } from '../core/errors.js';
+import type { HttpFetch } from '../io/http-fetch.js';
+import { isEventStream, watchStream } from './http-stream-watch.js';
+import { ResumePace } from './resume-pace.js';
+import { closedByUs, type SessionTransport } from './session-transport.js';
 
-/** How long the polite end of a session (DELETE) may take. */
+/** How long the polite end of a session (DELETE) may take, in milliseconds. */
 const terminateMs = 500;
+
+/** How long a cancelled call waits for its cancellation to reach the server before its own exchange is closed, in milliseconds. */
+const cancelMs = 100;
+
+/** Nobody waits for the answer to a notification: a server that gives none must not keep the socket, in milliseconds. */
+const notificationMs = 10_000;
+
+/** Tells the fetch below which request it carries; never leaves the process. */
+const exchangeHeader = 'x-mcpctl-exchange';
+
+/** "Bad request" of servers that mean a session they do not know (the reference server of the protocol among them). */
+const badSessionCode = -32000;
 
 /** The SDK's two declarations of the same options differ in how they write "absent". */
 type InnerSendOptions = NonNullable<Parameters<StreamableHTTPClientTransport['send']>[1]>;
 
-interface HttpTransportOptions {
+export interface HttpTransportOptions {
   readonly server: string;
+  readonly url: string;
+  /** Go with every request to this URL. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly clock: Clock;
-  /** Closes the sockets below. */
-  readonly release: () => Promise<void>;
+  /** Disposed of with the transport. */
+  readonly http: HttpFetch;
 }
 
-/** Streamable HTTP. Requests are followed one by one, which the SDK does in the modern era only. */
+/** A request without an answer yet. */
+interface Exchange {
+  readonly id: RequestId;
+  /** Closes the HTTP exchange. */
+  readonly abort: AbortController;
+  /** The answer is to come on an event stream. */
+  streams: boolean;
+  /** Where that stream can be resumed, once the server has said so. */
+  lastEventId: string | undefined;
+  /** Tells whoever sent the request that nothing more comes. */
+  readonly over: () => void;
+}
+
 export class HttpTransport implements SessionTransport {
   readonly kind = 'http';
   /** Tells the SDK that `requestSignal` is honoured here. */
@@ -38,14 +67,27 @@ export class HttpTransport implements SessionTransport {
   onclose?: (() => void) | undefined;
   onerror?: ((error: Error) => void) | undefined;
   onmessage?: SessionTransport['onmessage'];
-  /** Requests without an answer yet; aborting one closes its HTTP exchange. */
-  readonly #open = new Map<RequestId, AbortController>();
-  #ended: McpctlError | undefined;
+  onlost?: ((reason: McpctlError) => void) | undefined;
+  readonly inner: StreamableHTTPClientTransport;
+  readonly #open = new Map<string, Exchange>();
+  #lost: McpctlError | undefined;
 
-  constructor(
-    readonly inner: StreamableHTTPClientTransport,
-    readonly options: HttpTransportOptions,
-  ) {}
+  constructor(readonly options: HttpTransportOptions) {
+    const pace = new ResumePace(options.clock);
+    const innerOptions: StreamableHTTPClientTransportOptions = {
+      fetch: (url, init) => this.#fetch(url, init),
+      requestInit: { headers: { ...options.headers } },
+      // For streams that the server marks as resumable; a stream that is not fails its call at once.
+      reconnectionOptions: {
+        initialReconnectionDelay: 250,
+        reconnectionDelayGrowFactor: 2,
+        maxReconnectionDelay: 1000,
+        maxRetries: 2,
+      },
+      reconnectionScheduler: (resume, delayMs) => pace.schedule(resume, delayMs),
+    };
+    this.inner = new StreamableHTTPClientTransport(new URL(options.url), innerOptions);
+  }
 
   get sessionId(): string | undefined {
     return this.inner.sessionId;
@@ -58,88 +100,135 @@ export class HttpTransport implements SessionTransport {
   async start(): Promise<void> {
     this.inner.onmessage = (message: JSONRPCMessage) => {
       if ((isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) && message.id !== undefined)
-        this.#open.delete(message.id);
+        this.#open.delete(keyOf(message.id));
       this.onmessage?.(message);
     };
     this.inner.onerror = (error) => {
       // The stream for server messages found out that the session, or the server, is gone: better now than at the next call.
-      if (this.#isSessionLost(error)) this.#end(this.#sessionLost(error));
-      else if (error instanceof McpctlError && error.code === 'UNAVAILABLE' && error.delivered === 'no') this.#end(error);
+      if (this.#isSessionLost(error)) this.#lose(this.#sessionLost(error));
+      else if (error instanceof McpctlError && error.code === 'UNAVAILABLE' && error.delivered === 'no') this.#lose(error);
       this.onerror?.(error);
     };
     await this.inner.start();
   }
 
   async send(message: JSONRPCMessage, options: TransportSendOptions = {}): Promise<void> {
-    if (!isJSONRPCRequest(message)) {
-      await this.inner.send(message, options as InnerSendOptions);
-      if (isJSONRPCNotification(message) && message.method === 'notifications/cancelled') {
-        const id = message.params?.requestId as RequestId | undefined;
-        if (id !== undefined) this.#release(id);
-      }
-      return;
-    }
-    const { id } = message;
-    const exchange = new AbortController();
-    this.#open.set(id, exchange);
-    const onAbort = () => this.#release(id);
+    if (!isJSONRPCRequest(message)) return this.#notify(message, options);
+    const key = keyOf(message.id);
+    const onAbort = () => this.#release(exchange);
+    const unwatch = () => options.requestSignal?.removeEventListener('abort', onAbort);
+    const exchange: Exchange = {
+      id: message.id,
+      abort: new AbortController(),
+      streams: false,
+      lastEventId: undefined,
+      over: () => {
+        unwatch();
+        options.onRequestStreamEnd?.();
+      },
+    };
+    this.#open.set(key, exchange);
     options.requestSignal?.addEventListener('abort', onAbort, { once: true });
     try {
       await this.inner.send(message, {
         ...options,
-        requestSignal: exchange.signal,
-        onRequestStreamEnd: () => {
-          options.requestSignal?.removeEventListener('abort', onAbort);
-          options.onRequestStreamEnd?.();
-          this.#failUnanswered(id);
+        headers: { ...options.headers, [exchangeHeader]: key },
+        requestSignal: exchange.abort.signal,
+        onresumptiontoken: (token: string) => {
+          exchange.lastEventId = token;
+          options.onresumptiontoken?.(token);
         },
+        onRequestStreamEnd: () => this.#fail(exchange, broken(this.options.server)),
       } as InnerSendOptions);
+      if (exchange.streams) return;
+      unwatch();
+      this.#fail(exchange, unanswered(this.options.server));
     } catch (error) {
-      options.requestSignal?.removeEventListener('abort', onAbort);
-      this.#open.delete(id);
-      if (this.#isSessionLost(error)) throw this.#sessionLost(error);
-      throw error;
+      unwatch();
+      this.#open.delete(key);
+      throw this.#isSessionLost(error) ? this.#sessionLost(error) : error;
     }
   }
 
-  /** Answers in the server's stead when the stream that was to carry the answer has ended without it. */
-  #failUnanswered(id: RequestId): void {
-    if (!this.#open.delete(id)) return;
-    const lost = new McpctlError('UNAVAILABLE', 'the connection broke before the answer came', {
-      details: { reason: 'stream-broken' },
-      hint: `mcpctl ping ${this.options.server}`,
-      delivered: 'maybe',
-    });
-    this.onmessage?.({ jsonrpc: '2.0', id, error: { code: -32000, message: lost.message, data: lost } });
+  /** Sends what expects no answer; a cancellation also closes the exchange of the request that it cancels. */
+  async #notify(message: JSONRPCMessage, options: TransportSendOptions): Promise<void> {
+    const { clock } = this.options;
+    const limit = new AbortController();
+    const cancelLimit = clock.after(notificationMs, () => limit.abort(), { background: true });
+    const sent = this.inner.send(message, { ...options, requestSignal: limit.signal } as InnerSendOptions).finally(cancelLimit);
+    const isCancel = isJSONRPCNotification(message) && message.method === 'notifications/cancelled';
+    const id = isCancel ? (message.params?.requestId as RequestId | undefined) : undefined;
+    const exchange = id === undefined ? undefined : this.#open.get(keyOf(id));
+    if (exchange) {
+      // In the legacy era the end of the exchange alone cancels nothing, so the notification goes first.
+      const release = () => this.#release(exchange);
+      const cancelWait = clock.after(cancelMs, release);
+      sent.then(release, release).finally(cancelWait);
+    }
+    await sent;
   }
 
-  #release(id: RequestId): void {
-    this.#open.get(id)?.abort();
-    this.#open.delete(id);
+  /** Answers in the server's stead, with the reason why its own answer will not come. */
+  #fail(exchange: Exchange, error: McpctlError): void {
+    exchange.over();
+    if (!this.#open.delete(keyOf(exchange.id))) return;
+    exchange.abort.abort();
+    this.onmessage?.({ jsonrpc: '2.0', id: exchange.id, error: { code: -32000, message: error.message, data: error } });
+  }
+
+  #release(exchange: Exchange): void {
+    exchange.abort.abort();
+    this.#open.delete(keyOf(exchange.id));
+  }
+
+  async #fetch(url: string | URL, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    const key = headers.get(exchangeHeader);
+    headers.delete(exchangeHeader);
+    const token = headers.get('last-event-id');
+    const exchange = key !== null ? this.#open.get(key) : token !== null ? this.#resumedBy(token) : undefined;
+    const response = await this.options.http.fetch(url, { ...init, headers });
+    if (exchange && response.ok && isEventStream(response)) {
+      exchange.streams = true;
+      watchStream(response, (error) => {
+        if (!(error instanceof McpctlError)) return;
+        // A stream that broke may be resumed; an answer that is too large stays too large.
+        if (error.code !== 'UNAVAILABLE' || exchange.lastEventId === undefined) this.#fail(exchange, error);
+      });
+    }
+    return response;
+  }
+
+  #resumedBy(token: string): Exchange | undefined {
+    for (const exchange of this.#open.values()) if (exchange.lastEventId === token) return exchange;
+    return undefined;
   }
 
   /** HTTP 404 while a session is open means that the server has forgotten it (2025-11-25, transports, "Session Management"). */
   #isSessionLost(error: unknown): boolean {
-    return error instanceof SdkHttpError && error.status === 404 && this.inner.sessionId !== undefined;
+    if (!(error instanceof SdkHttpError) || this.inner.sessionId === undefined) return false;
+    return error.status === 404 || (error.status === 400 && rpcCodeOf(error.data.text) === badSessionCode);
   }
 
   #sessionLost(cause: unknown): McpctlError {
     return new McpctlError('UNAVAILABLE', `Server "${this.options.server}" has forgotten the session`, {
       server: this.options.server,
       cause,
+      hint: `mcpctl reconnect ${this.options.server}`,
       details: { reason: 'session-lost' },
       delivered: 'no',
     });
   }
 
-  closeError(): McpctlError {
-    return this.#ended ?? closedByUs(this.options.server);
+  /** No new request has a chance here. Those under way may still be answered, so nothing is closed. */
+  #lose(reason: McpctlError): void {
+    if (this.#lost) return;
+    this.#lost = reason;
+    this.onlost?.(reason);
   }
 
-  #end(reason: McpctlError): void {
-    if (this.#ended) return;
-    this.#ended = reason;
-    void this.close();
+  closeError(): McpctlError {
+    return closedByUs(this.options.server);
   }
 
   #closing: Promise<void> | undefined;
@@ -149,7 +238,7 @@ export class HttpTransport implements SessionTransport {
   }
 
   async #close(): Promise<void> {
-    const sessionIsLive = this.inner.sessionId !== undefined && this.#ended === undefined;
+    const sessionIsLive = this.inner.sessionId !== undefined && this.#lost === undefined;
     if (sessionIsLive) {
       const { clock } = this.options;
       let cancel = () => {};
@@ -159,82 +248,38 @@ export class HttpTransport implements SessionTransport {
       await Promise.race([this.inner.terminateSession().catch(() => {}), patience]);
       cancel();
     }
-    for (const id of [...this.#open.keys()]) this.#release(id);
+    for (const exchange of [...this.#open.values()]) this.#release(exchange);
     await this.inner.close();
     this.onclose?.();
-    await this.options.release();
+    await this.options.http[Symbol.asyncDispose]();
   }
 }
 
-/** The older HTTP+SSE transport: one long event stream carries every answer, so its end is the end of the connection. */
-export class SseTransport implements SessionTransport {
-  readonly kind = 'sse';
-  onclose?: (() => void) | undefined;
-  onerror?: ((error: Error) => void) | undefined;
-  onmessage?: SessionTransport['onmessage'];
-  #ended: McpctlError | undefined;
-  #isOpen = false;
+/** 1 and "1" are different ids. */
+function keyOf(id: RequestId): string {
+  return JSON.stringify(id);
+}
 
-  constructor(
-    readonly inner: SSEClientTransport,
-    readonly options: HttpTransportOptions,
-  ) {}
-
-  setProtocolVersion(version: string): void {
-    this.inner.setProtocolVersion(version);
-  }
-
-  async start(): Promise<void> {
-    this.inner.onmessage = (message: JSONRPCMessage) => this.onmessage?.(message);
-    this.inner.onerror = (error) => {
-      this.onerror?.(error);
-      // The event source below would quietly open a new stream, on which the answers of the old one never come.
-      if (this.#isOpen && error.name !== 'SyntaxError') this.#end(error);
-    };
-    await this.inner.start();
-    this.#isOpen = true;
-  }
-
-  async send(message: JSONRPCMessage): Promise<void> {
-    await this.inner.send(message);
-  }
-
-  closeError(): McpctlError {
-    return this.#ended ?? closedByUs(this.options.server);
-  }
-
-  #end(cause: Error): void {
-    this.#ended ??= new McpctlError(
-      'UNAVAILABLE',
-      `Server "${this.options.server}" is unavailable: its event stream ended (${sanitizeLine(rootMessage(cause), 200)})`,
-      {
-        server: this.options.server,
-        cause,
-        details: { reason: 'stream-broken' },
-        hint: `mcpctl ping ${this.options.server}`,
-        delivered: 'maybe',
-      },
-    );
-    void this.close();
-  }
-
-  #closing: Promise<void> | undefined;
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    await this.inner.close();
-    this.onclose?.();
-    await this.options.release();
+function rpcCodeOf(text: unknown): unknown {
+  try {
+    return (JSON.parse(String(text)) as { error?: { code?: unknown } } | null)?.error?.code;
+  } catch {
+    return undefined;
   }
 }
 
-function closedByUs(server: string): McpctlError {
-  return new McpctlError('UNAVAILABLE', `The connection to "${server}" was closed`, {
-    server,
-    details: { reason: 'closed' },
+function broken(server: string): McpctlError {
+  return new McpctlError('UNAVAILABLE', 'the connection broke before the answer came', {
+    details: { reason: 'stream-broken' },
+    hint: `mcpctl ping ${server}`,
+    delivered: 'maybe',
+  });
+}
+
+function unanswered(server: string): McpctlError {
+  return new McpctlError('PROTOCOL', 'it accepted a request without answering it', {
+    details: { reason: 'unanswered' },
+    hint: `tell the author of the server; mcpctl config show says how "${server}" is reached`,
     delivered: 'maybe',
   });
 }

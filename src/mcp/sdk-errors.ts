@@ -3,6 +3,7 @@
 import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError, SseError, UnauthorizedError } from '@modelcontextprotocol/client';
 import { type Delivered, McpctlError, rootMessage } from '../core/errors.js';
 import { sanitizeLine } from '../core/sanitize.js';
+import { notUnderstood } from './era.js';
 
 export interface ErrorContext {
   readonly server: string;
@@ -30,6 +31,7 @@ export function fromSdkError(error: unknown, context: ErrorContext): McpctlError
   if (error instanceof UnauthorizedError) return authRequired(server, error);
   if (error instanceof SdkHttpError) return fromHttpStatus(error.status, error, context);
   if (error instanceof SseError) {
+    if (error.code === 200) return protocolError(context, 'it did not answer with an event stream', error);
     if (error.code !== undefined) return fromHttpStatus(error.code, error, context);
     return unavailable(
       context,
@@ -47,6 +49,9 @@ export function fromSdkError(error: unknown, context: ErrorContext): McpctlError
     return unavailable(context, rootMessage(error), error, 'maybe');
   if (error instanceof Error && error.message === 'Not connected')
     return context.closeError?.() ?? unavailable(context, 'not connected', error, 'no');
+  // The SDK refuses a server's answer to `initialize` with plain errors; a mistake in our own code has a class of its own.
+  if (what === 'initialize' && error instanceof Error && error.name === 'Error')
+    return protocolError(context, sanitizeLine(error.message, maxExcerpt), error);
   return new McpctlError('INTERNAL', `${what}: ${sanitizeLine(rootMessage(error), maxExcerpt)}`, { server, cause: error });
 
   function fromLocalError(local: SdkError, { closeError }: ErrorContext): McpctlError {
@@ -77,9 +82,18 @@ export function fromSdkError(error: unknown, context: ErrorContext): McpctlError
   }
 }
 
-/** Whether the error says that the server does not speak the era we took for granted. */
-export function isEraMismatch(error: unknown): boolean {
-  return error instanceof ProtocolError && (error.code === unsupportedVersion || error.code === methodNotFound);
+/**
+ * Whether the error says that the server does not speak the modern era we took for granted, and so did nothing.
+ * `verified`: the server has answered in that era before, which only its own word can revoke.
+ */
+export function isEraMismatch(error: unknown, { verified, what }: { verified: boolean; what: string }): boolean {
+  if (error instanceof ProtocolError) {
+    if (error.code === unsupportedVersion) return true;
+    if (verified || error.data instanceof McpctlError) return false;
+    // Every modern server answers `server/discover`, which is how we ping it; old ones refuse it with one code or another.
+    return error.code === methodNotFound || what === 'ping';
+  }
+  return !verified && error instanceof SdkHttpError && notUnderstood.has(error.status);
 }
 
 function fromProtocolError(error: ProtocolError, context: ErrorContext): McpctlError {
@@ -130,14 +144,22 @@ function fromHttpStatus(status: number, error: Error, context: ErrorContext): Mc
       delivered: 'no',
     });
   }
+  // Only 429 proves that nothing ran: gateways answer 503 also when the server behind them broke off in the middle.
   if (status >= 500 || status === 429)
-    return unavailable(
-      context,
-      `HTTP ${status}${excerptOf(error)}`,
-      error,
-      status === 503 || status === 429 ? 'no' : 'maybe',
-      details,
+    return unavailable(context, `HTTP ${status}${excerptOf(error)}`, error, status === 429 ? 'no' : 'maybe', details);
+  if (status >= 300 && status < 400) {
+    return new McpctlError(
+      'PROTOCOL',
+      `Server "${server}" answered ${what} with a redirect (HTTP ${status}), which is not followed`,
+      {
+        server,
+        cause: error,
+        details,
+        hint: `write its final address as the url of "${server}"; your headers go to no other one`,
+        delivered: 'no',
+      },
     );
+  }
   return new McpctlError('PROTOCOL', `Server "${server}" answered ${what} with HTTP ${status}${excerptOf(error)}`, {
     server,
     cause: error,

@@ -1,25 +1,18 @@
 /** A connection on top of the SDK's client: the one file that drives it. Loaded when the first server is already starting. */
 
-import { Client, type Transport } from '@modelcontextprotocol/client';
+import { Client } from '@modelcontextprotocol/client';
 import { McpctlError } from '../core/errors.js';
 import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from './connection.js';
-import { type EraPlan, type EraVerdict, probeTimeoutMs } from './era.js';
+import { type EraPlan, type EraVerdict, modernVersion, probeTimeoutMs } from './era.js';
 import { checkStructuredResult } from './json-schema.js';
 import { type ErrorContext, fromSdkError, isEraMismatch } from './sdk-errors.js';
+import type { SessionTransport } from './session-transport.js';
 
 /** The deadlines are ours (policy/deadline, the connect deadline); the SDK's own timer is set where it cannot come first. */
 const neverMs = 2 ** 31 - 1;
 
 /** Pages of one list; the SDK's own limit of 64 is too small for servers with thousands of tools. */
 const listMaxPages = 1000;
-
-/** What `openSession` needs beyond the SDK's transport: each kind ends in its own way. */
-export interface SessionTransport extends Transport {
-  readonly kind: EraVerdict['transport'];
-  /** Why the transport is closed, once it is. */
-  closeError(): McpctlError;
-  readonly pid?: number | null;
-}
 
 export interface SessionOptions extends Pick<OpenOptions, 'server' | 'clock' | 'clientVersion' | 'signal' | 'onToolsChanged'> {
   /** Processes or requests that it took to get here, for the count of exits. */
@@ -36,8 +29,8 @@ export async function openSession(transport: SessionTransport, plan: EraPlan, op
       capabilities: {},
       listMaxPages,
       versionNegotiation: {
-        mode: plan.kind === 'pin-modern' ? { pin: '2026-07-28' } : 'auto',
-        probe: { timeoutMs: Math.min(probeTimeoutMs, server.timeouts.initializeMs) },
+        mode: plan.kind === 'pin-modern' ? { pin: modernVersion } : 'auto',
+        probe: { timeoutMs: transport.kind === 'stdio' ? Math.min(probeTimeoutMs, server.timeouts.initializeMs) : neverMs },
       },
       ...(options.onToolsChanged
         ? { listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: options.onToolsChanged } } }
@@ -65,7 +58,8 @@ export async function openSession(transport: SessionTransport, plan: EraPlan, op
     const known = fromSdkError(error, context);
     await transport.close().catch(() => {});
     if (options.starts === undefined) throw known;
-    throw new McpctlError(known.code, known.message, { ...known, details: { ...known.details, starts: options.starts } });
+    const details = { ...known.details, starts: options.starts };
+    throw new McpctlError(known.code, known.message, { ...known, cause: known.cause, details });
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
@@ -76,6 +70,9 @@ class SdkConnection implements Connection {
   verified = true;
   #ended: McpctlError | undefined;
   #resolveClosed!: (reason: McpctlError) => void;
+  #inFlight = 0;
+  /** Disposed of while requests are under way that nobody may cut off: the last of them closes the transport. */
+  #closesWhenIdle = false;
   readonly #bareTools = new WeakMap<Tool, Tool>();
 
   constructor(
@@ -87,6 +84,7 @@ class SdkConnection implements Connection {
       this.#resolveClosed = resolve;
     });
     client.onclose = () => this.#end(transport.closeError());
+    transport.onlost = (reason) => this.#end(reason);
     // Out-of-band errors (a stray message, a failed cancel) do not concern a call; what does is rejected there.
     client.onerror = () => {};
   }
@@ -171,36 +169,34 @@ class SdkConnection implements Connection {
 
   async #request<T>(what: string, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
     if (this.#ended) throw undelivered(this.#ended);
+    this.#inFlight++;
     try {
       const result = await send();
       this.verified = true;
       return result;
     } catch (error) {
-      if (!this.verified && isEraMismatch(error)) {
-        const changed = new McpctlError(
-          'UNAVAILABLE',
-          `Server "${this.options.server.name}" no longer speaks the protocol it spoke before`,
-          {
-            server: this.options.server.name,
-            cause: error,
-            details: { reason: 'era-changed' },
-            delivered: 'no',
-          },
-        );
-        this.#end(changed);
-        throw changed;
-      }
-      const known = fromSdkError(error, {
-        server: this.options.server.name,
-        what,
-        signal,
-        closeError: () => this.#ended ?? this.transport.closeError(),
-      });
+      const known = this.#explain(error, what, signal);
       // These say that the session is gone, not only that this request failed.
-      const reason = known.details?.reason;
-      if (reason === 'session-lost' || (known.code === 'UNAVAILABLE' && known.delivered === 'no')) this.#end(known);
+      if (known.code === 'UNAVAILABLE' && known.delivered === 'no' && known.details?.status === undefined) this.#end(known);
       throw known;
+    } finally {
+      this.#inFlight--;
+      if (this.#inFlight === 0 && this.#closesWhenIdle) void this.#close();
     }
+  }
+
+  #explain(error: unknown, what: string, signal: AbortSignal): McpctlError {
+    const server = this.options.server.name;
+    if (this.protocol.era === 'modern' && isEraMismatch(error, { verified: this.verified, what })) {
+      return new McpctlError('UNAVAILABLE', `Server "${server}" no longer speaks the protocol it spoke before`, {
+        server,
+        cause: error,
+        hint: `mcpctl reconnect ${server}`,
+        details: { reason: 'era-changed' },
+        delivered: 'no',
+      });
+    }
+    return fromSdkError(error, { server, what, signal, closeError: () => this.transport.closeError() });
   }
 
   /** Structured results are checked by us: the SDK would compile the schema at every call and hide the payload behind an error. */
@@ -221,13 +217,26 @@ class SdkConnection implements Connection {
     this.#resolveClosed(reason);
   }
 
+  /**
+   * Closes the session, once: at once when we end it. When the server had lost it, requests that it took before may still be
+   * answered, and their failure would look like a lost answer: they go on to their own deadlines, and the last one closes.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
+    const wasLost = this.#ended !== undefined;
     this.#end(
       new McpctlError('UNAVAILABLE', `Server "${this.options.server.name}" was closed`, {
         server: this.options.server.name,
         delivered: 'maybe',
       }),
     );
+    if (wasLost && this.#inFlight > 0 && !this.#closesWhenIdle) {
+      this.#closesWhenIdle = true;
+      return;
+    }
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.client.close().catch(() => {});
     await this.transport.close().catch(() => {});
   }

@@ -51,7 +51,7 @@ export class StdioTransport implements Transport, AsyncDisposable {
   #writes: WriteQueue | null = null;
   #exit: ExitStatus | null = null;
   /** Set when the connection ended without us: the server left, or closed a pipe. */
-  #lost: { readonly cause: unknown; readonly stopped: Promise<void> } | null = null;
+  #lost: { readonly exit: ExitStatus | null; readonly cause: unknown; readonly stopped: Promise<void> } | null = null;
   /** No message goes either way any more. */
   #closed = false;
 
@@ -157,7 +157,7 @@ export class StdioTransport implements Transport, AsyncDisposable {
       return serverExited({
         server,
         command: spawn.command,
-        exit: this.#exit,
+        exit: this.#lost.exit,
         stderr: this.#stderr.tail(),
         firstJunk,
         junkLines: counters.junkLines,
@@ -220,6 +220,7 @@ export class StdioTransport implements Transport, AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#lost = {
+      exit: this.#exit, // as it was then: we are about to end what still runs
       cause: first instanceof Error ? first : undefined,
       stopped: group.stop({ stdinMs: 0, termMs: Math.min(leftoverTermMs, this.#options.stop.termMs) }),
     };

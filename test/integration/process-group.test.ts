@@ -242,14 +242,21 @@ describe('an owner that is killed', () => {
     const ready = await new Promise<{ watchdog: number }>((resolve) =>
       child.stdout.once('data', (data) => resolve(JSON.parse(String(data)))),
     );
-    return { child, file, watchdog: ready.watchdog };
+    /** A test that fails leaves nothing behind either. */
+    const cleanUp = async () => {
+      child.kill('SIGKILL');
+      const text = await readFile(file, 'utf8').catch(() => '');
+      for (const pid of survivors(text.split('\n').filter(Boolean).map(Number))) process.kill(pid, 'SIGKILL');
+    };
+    return { child, file, watchdog: ready.watchdog, [Symbol.asyncDispose]: cleanUp };
   }
   const ended = (child: ChildProcess) =>
     (child.exitCode ?? child.signalCode) !== null || new Promise((resolve) => child.once('exit', resolve));
 
   it('with kill -9: 3 wrapper trees that ignore the end of input and SIGTERM are gone within 1 s', async () => {
     await using dir = await tempDir();
-    const { child, file, watchdog } = await ownerOf(dir.path, 'ignore-eof,ignore-term', 3);
+    await using owner = await ownerOf(dir.path, 'ignore-eof,ignore-term', 3);
+    const { child, file, watchdog } = owner;
     const pids = await pidsIn(file, 6);
     child.kill('SIGKILL');
     const start = performance.now();
@@ -260,7 +267,8 @@ describe('an owner that is killed', () => {
 
   it('with kill -9 while the watchdog is dead: the next sweep finds the trees, and a child with a session of its own', async () => {
     await using dir = await tempDir();
-    const { child, file, watchdog } = await ownerOf(dir.path, 'ignore-eof,ignore-term', 2);
+    await using owner = await ownerOf(dir.path, 'ignore-eof,ignore-term', 2);
+    const { child, file, watchdog } = owner;
     const pids = await pidsIn(file, 4);
     // Stopped, so that it cannot be started again and does not see the end of its input.
     process.kill(watchdog, 'SIGSTOP');
@@ -298,7 +306,8 @@ describe('an owner that is killed', () => {
 
   it('with process.exit: the exit handler kills the trees at once, without the 0.5 s of the watchdog', async () => {
     await using dir = await tempDir();
-    const { child, file } = await ownerOf(dir.path, 'ignore-eof,ignore-term', 2);
+    await using owner = await ownerOf(dir.path, 'ignore-eof,ignore-term', 2);
+    const { child, file } = owner;
     const pids = await pidsIn(file, 4);
     child.kill('SIGTERM');
     await ended(child);

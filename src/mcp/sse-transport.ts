@@ -1,0 +1,126 @@
+/** The older HTTP+SSE transport: one long event stream carries every answer, so its end is the end of the connection. */
+
+import {
+  type JSONRPCMessage,
+  SdkErrorCode,
+  SdkHttpError,
+  SSEClientTransport,
+  type SSEClientTransportOptions,
+  SseError,
+} from '@modelcontextprotocol/client';
+import { McpctlError, rootMessage } from '../core/errors.js';
+import { sanitizeLine } from '../core/sanitize.js';
+import type { HttpTransportOptions } from './http-transport.js';
+import { isEventStream, watchStream } from './http-stream-watch.js';
+import { closedByUs, type SessionTransport } from './session-transport.js';
+
+export class SseTransport implements SessionTransport {
+  readonly kind = 'sse';
+  onclose?: (() => void) | undefined;
+  onerror?: ((error: Error) => void) | undefined;
+  onmessage?: SessionTransport['onmessage'];
+  readonly inner: SSEClientTransport;
+  /** What went wrong below the event source, which keeps only a text of it. */
+  #failure: unknown;
+  #ended: McpctlError | undefined;
+  #isOpen = false;
+
+  constructor(readonly options: HttpTransportOptions) {
+    const innerOptions: SSEClientTransportOptions = {
+      fetch: (url, init) => this.#fetch(url, init),
+      requestInit: { headers: { ...options.headers } },
+    };
+    this.inner = new SSEClientTransport(new URL(options.url), innerOptions);
+  }
+
+  setProtocolVersion(version: string): void {
+    this.inner.setProtocolVersion(version);
+  }
+
+  /** @throws McpctlError when the stream cannot be opened; SseError with the status when the server refused it. */
+  async start(): Promise<void> {
+    this.inner.onmessage = (message: JSONRPCMessage) => this.onmessage?.(message);
+    this.inner.onerror = (error) => {
+      this.onerror?.(error);
+      // The event source below would quietly open a new stream, on which the answers of the old one never come.
+      if (this.#isOpen && error instanceof SseError) this.#end(error);
+    };
+    try {
+      await this.inner.start();
+    } catch (error) {
+      if (this.#failure instanceof McpctlError) throw this.#failure;
+      if (error instanceof SseError) throw error;
+      throw new McpctlError(
+        'PROTOCOL',
+        `its event stream names an address that is not used: ${sanitizeLine(rootMessage(error), 300)}`,
+        {
+          cause: error,
+          hint: 'the address for messages must have the origin of the configured url',
+          details: { reason: 'foreign-endpoint' },
+          delivered: 'no',
+        },
+      );
+    }
+    this.#isOpen = true;
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    await this.inner.send(message);
+  }
+
+  async #fetch(url: string | URL, init: RequestInit = {}): Promise<Response> {
+    const isPost = init.method === 'POST';
+    let response: Response;
+    try {
+      response = await this.options.http.fetch(url, init);
+    } catch (error) {
+      if (!isPost) this.#failure = error;
+      throw error;
+    }
+    if (isPost && !response.ok) {
+      // The SDK would throw a plain error with the status in its text only.
+      const { status, statusText } = response;
+      const text = await response.text().catch(() => '');
+      throw new SdkHttpError(SdkErrorCode.ClientHttpNotImplemented, `HTTP ${status}`, { status, statusText, text });
+    }
+    if (!isPost && isEventStream(response)) {
+      watchStream(response, (error) => {
+        this.#failure = error;
+      });
+    }
+    return response;
+  }
+
+  closeError(): McpctlError {
+    return this.#ended ?? closedByUs(this.options.server);
+  }
+
+  #end(cause: Error): void {
+    const { server } = this.options;
+    const failure = this.#failure instanceof McpctlError ? this.#failure : undefined;
+    this.#ended ??= new McpctlError(
+      failure?.code === 'TOO_LARGE' ? 'TOO_LARGE' : 'UNAVAILABLE',
+      `Server "${server}" is unavailable: its event stream ended (${sanitizeLine(rootMessage(failure ?? cause), 200)})`,
+      {
+        server,
+        cause: failure ?? cause,
+        details: { reason: 'stream-broken' },
+        hint: failure?.hint ?? `mcpctl ping ${server}`,
+        delivered: 'maybe',
+      },
+    );
+    void this.close();
+  }
+
+  #closing: Promise<void> | undefined;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.inner.close();
+    this.onclose?.();
+    await this.options.http[Symbol.asyncDispose]();
+  }
+}
