@@ -27,7 +27,7 @@ export class Emitter<E extends { type: string }> {
 
   /** Tells every listener. A listener that throws is a bug of that listener; the others still hear. */
   emit(event: E): void {
-    for (const listener of [...this.#listeners]) {
+    for (const listener of this.#listeners) {
       try {
         listener(event);
       } catch (error) {

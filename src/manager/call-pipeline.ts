@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.js';
 import type { Emitter } from '../core/events.js';
 import { McpctlError, toMcpctlError } from '../core/errors.js';
 import { deadline } from '../policy/deadline.js';
-import { compose, type Policy } from '../policy/policy.js';
+import { type Attempt, compose, type Policy } from '../policy/policy.js';
 import type { CallToolResult, Tool } from '../mcp/connection.js';
 import type { ManagedServer } from './managed-server.js';
 import type { ManagerEvent } from './server-status.js';
@@ -13,7 +13,6 @@ export interface ToolCall {
   readonly server: string;
   readonly tool: Tool;
   readonly args: Readonly<Record<string, unknown>>;
-  readonly signal: AbortSignal;
   readonly timeouts: { readonly callMs: number; readonly callTotalMs: number };
 }
 
@@ -29,9 +28,13 @@ export interface PipelineOptions {
  *
  * @throws McpctlError; never a second execution: only what provably was not delivered is sent again.
  */
-export async function runToolCall(call: ToolCall, { clock, events, server }: PipelineOptions): Promise<CallToolResult> {
-  await server.life.connection(call.signal);
+export async function runToolCall(
+  call: ToolCall,
+  attempt: Attempt,
+  { clock, events, server }: PipelineOptions,
+): Promise<CallToolResult> {
   const { callMs, callTotalMs } = call.timeouts;
+  if (!server.life.current) await server.life.connection(attempt.signal);
   const pipeline = compose(
     observe(call, clock, events),
     deadline({ idleMs: callMs, totalMs: callTotalMs, what: `call ${call.server}/${call.tool.name}`, server: call.server }, clock),
@@ -49,7 +52,7 @@ export async function runToolCall(call: ToolCall, { clock, events, server }: Pip
           },
         }),
       ),
-    { signal: call.signal, attempt: 1, touch: () => {} },
+    attempt,
   );
 }
 

@@ -4,6 +4,7 @@ import type { ServerConfig } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
 import type { Connection, Tool } from '../mcp/connection.js';
 import { deadline } from '../policy/deadline.js';
+import { runAttempt } from '../policy/policy.js';
 import { Debounced } from '../policy/debounce.js';
 import type { ServerMemory } from '../state/server-memory.js';
 import { HealthMonitor } from './health.js';
@@ -87,7 +88,7 @@ export class ManagedServer implements AsyncDisposable {
 
   /** Runs a request on a live connection, and looks after the server when it fails. */
   async use<T>(signal: AbortSignal, request: (connection: Connection) => Promise<T>): Promise<T> {
-    const connection = await this.life.connection(signal);
+    const connection = this.life.current ?? (await this.life.connection(signal));
     this.#inFlight++;
     try {
       return await request(connection);
@@ -152,11 +153,9 @@ export class ManagedServer implements AsyncDisposable {
     const once = async () => {
       // Connecting has limits of its own.
       await this.life.connection(signal);
-      return bound((attempt) => this.use(attempt.signal, (connection) => request(connection, attempt.signal)), {
-        signal,
-        attempt: 1,
-        touch: () => {},
-      });
+      return runAttempt(signal, (first) =>
+        bound((current) => this.use(current.signal, (connection) => request(connection, current.signal)), first),
+      );
     };
     try {
       return await once();

@@ -6,6 +6,7 @@ import { McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Connection } from '../mcp/connection.js';
 import { backoffMs, reconnectBackoff } from '../policy/backoff.js';
 import { deadline } from '../policy/deadline.js';
+import { runAttempt } from '../policy/policy.js';
 import { CrashCounter, crashLoop } from './crash-loop.js';
 import type { ManagerParts } from './manager-parts.js';
 import { type ErrorInfo, initialState, type ServerInput, type ServerState, transition } from './server-state.js';
@@ -156,13 +157,16 @@ export class ServerLifecycle implements AsyncDisposable {
     const totalMs = definition.type === 'stdio' ? timeouts.initializeMs : timeouts.connectMs + timeouts.initializeMs;
     let opening: Promise<Connection> | undefined;
     const bound = deadline({ idleMs: totalMs, totalMs, what: `connect ${name}`, server: name }, this.parts.clock);
-    return bound((attempt) => (opening = this.hooks.open(attempt.signal)), { signal, attempt: 1, touch: () => {} }).catch(
-      (error: unknown) => {
+    return runAttempt(signal, (first) =>
+      bound((current) => {
+        opening = this.hooks.open(current.signal);
         // The deadline does not wait for the clean-up; the next attempt, and the end of the process, do.
-        if (opening) this.#closeAfter(opening.then((late) => late[Symbol.asyncDispose]()));
-        throw error;
-      },
-    );
+        return withSignal(opening, current.signal);
+      }, first),
+    ).catch((error: unknown) => {
+      if (opening) this.#closeAfter(opening.then((late) => late[Symbol.asyncDispose]()));
+      throw error;
+    });
   }
 
   #adopt(connection: Connection, durationMs: number, generation: number): void {

@@ -1,6 +1,7 @@
 /** Bounds an operation: by silence, which progress ends, and by a hard limit, which nothing extends. */
 
 import type { Clock } from '../core/clock.js';
+import { formatDuration } from '../core/duration.js';
 import { McpctlError } from '../core/errors.js';
 import type { Policy } from './policy.js';
 
@@ -15,58 +16,36 @@ export interface DeadlineOptions {
 }
 
 /**
- * Aborts the operation when it is silent for `idleMs` or has taken `totalMs`.
+ * Aborts the attempt when it is silent for `idleMs` or has taken `totalMs`.
  *
- * @throws McpctlError `TIMEOUT` (delivered: maybe) at the deadline; the reason of the caller's signal at once when it aborts.
+ * @throws McpctlError `TIMEOUT` (delivered: maybe), through the operation, which rejects with the reason of its signal.
  */
 export function deadline(options: DeadlineOptions, clock: Clock): Policy {
-  return (operation, attempt) => {
-    const controller = new AbortController();
+  const { idleMs, totalMs } = options;
+  return async (operation, attempt) => {
     const startedAt = clock.now();
     let touchedAt = startedAt;
     const expire = () => {
       const now = clock.now();
-      const dueAt = Math.min(touchedAt + options.idleMs, startedAt + options.totalMs);
+      const dueAt = Math.min(touchedAt + idleMs, startedAt + totalMs);
       if (now < dueAt) cancelTimer = clock.after(dueAt - now, expire);
-      else controller.abort(timeout(options, now - startedAt));
+      else attempt.abort(timeout(options, now - startedAt));
     };
-    let cancelTimer = clock.after(Math.min(options.idleMs, options.totalMs), expire);
-    const onAbort = () => controller.abort(attempt.signal.reason);
-    if (attempt.signal.aborted) onAbort();
-    else attempt.signal.addEventListener('abort', onAbort, { once: true });
+    let cancelTimer = clock.after(Math.min(idleMs, totalMs), expire);
     const touch = () => {
       touchedAt = clock.now();
       attempt.touch();
     };
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        cancelTimer();
-        attempt.signal.removeEventListener('abort', onAbort);
-      };
-      // The promise ends with the deadline even when the operation does not listen to its signal.
-      const onExpire = () => {
-        settle();
-        reject(controller.signal.reason);
-      };
-      if (controller.signal.aborted) return onExpire();
-      controller.signal.addEventListener('abort', onExpire, { once: true });
-      operation({ signal: controller.signal, attempt: attempt.attempt, touch }).then(
-        (value) => {
-          settle();
-          resolve(value);
-        },
-        (error: unknown) => {
-          settle();
-          reject(error);
-        },
-      );
-    });
+    try {
+      return await operation({ signal: attempt.signal, abort: attempt.abort, attempt: attempt.attempt, touch });
+    } finally {
+      cancelTimer();
+    }
   };
 }
 
 function timeout({ what, server, idleMs, totalMs }: DeadlineOptions, elapsedMs: number): McpctlError {
-  const seconds = (ms: number) => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`);
-  const why = elapsedMs >= totalMs ? `no answer within ${seconds(totalMs)}` : `silent for ${seconds(idleMs)}`;
+  const why = elapsedMs >= totalMs ? `no answer within ${formatDuration(totalMs)}` : `silent for ${formatDuration(idleMs)}`;
   return new McpctlError('TIMEOUT', `${what}: ${why}`, {
     server,
     hint: 'give it longer with --timeout, e.g. --timeout 5m',

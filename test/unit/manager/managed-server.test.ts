@@ -1,8 +1,9 @@
 /** Tools, memory, health and the snapshot of one server. */
 import { describe, expect, it } from 'vitest';
 import { McpctlError } from '../../../src/core/errors.js';
-import { runToolCall } from '../../../src/manager/call-pipeline.js';
+import { runToolCall, type ToolCall } from '../../../src/manager/call-pipeline.js';
 import { ManagedServer } from '../../../src/manager/managed-server.js';
+import { runAttempt } from '../../../src/policy/policy.js';
 import { echoTool, FakeConnection, fakeParts, serverConfig, settle } from '../../support/fake-connection.js';
 
 const { signal } = new AbortController();
@@ -13,6 +14,13 @@ function managed(options: Parameters<typeof fakeParts>[0] = {}, config = serverC
   made.control.open = async () => connections[connections.push(new FakeConnection()) - 1]!;
   return { ...made, connections, server: new ManagedServer(config, made.parts) };
 }
+
+/** What the manager does around a call. */
+const run = (toolCall: ToolCall, made: Pick<ReturnType<typeof managed>, 'parts' | 'server'>) =>
+  runAttempt(signal, (current) => runToolCall(toolCall, current, { ...made.parts, server: made.server }));
+
+/** A promise that ends with its signal, and only then. */
+const never = (ends: AbortSignal) => new Promise<never>((_, reject) => ends.addEventListener('abort', () => reject(ends.reason)));
 
 const list = (at: number) => ({ list: [echoTool as never], at, ttlMs: 300_000 });
 const epoch = new Date('2026-01-01T00:00:00Z').getTime();
@@ -54,7 +62,7 @@ describe('tools', () => {
 });
 
 describe('a call', () => {
-  const call = { server: 'files', tool: echoTool, args: {}, signal, timeouts: { callMs: 1000, callTotalMs: 5000 } };
+  const call = { server: 'files', tool: echoTool, args: {}, timeouts: { callMs: 1000, callTotalMs: 5000 } };
 
   it('is delivered again when it provably was not delivered, and only once more', async () => {
     const { server, parts, connections, control } = managed();
@@ -68,7 +76,7 @@ describe('a call', () => {
       connections.push(connection);
       return connection;
     };
-    await expect(runToolCall(call, { ...parts, server })).rejects.toMatchObject({ message: 'forgotten' });
+    await expect(run(call, { parts, server })).rejects.toMatchObject({ message: 'forgotten' });
     expect(connections.map(({ calls }) => calls).filter((calls) => calls > 0)).toEqual([1, 1]);
   });
 
@@ -78,7 +86,7 @@ describe('a call', () => {
       const { server, parts, connections } = managed();
       await server.life.connect();
       connections[0]!.call = async () => Promise.reject(new McpctlError(code, 'lost', { delivered: 'maybe' }));
-      await expect(runToolCall(call, { ...parts, server })).rejects.toMatchObject({ code });
+      await expect(run(call, { parts, server })).rejects.toMatchObject({ code });
       expect(connections[0]!.calls).toBe(1);
     },
   );
@@ -87,22 +95,22 @@ describe('a call', () => {
     const { server, parts, clock, connections } = managed();
     await server.life.connect();
     const connection = connections[0]!;
-    connection.call = () => new Promise(() => {});
-    const silent = runToolCall(call, { ...parts, server });
+    connection.call = ({ signal: ends }) => never(ends);
+    const silent = run(call, { parts, server });
     silent.catch(() => {});
     await clock.advance(1000);
     await expect(silent).rejects.toMatchObject({ code: 'TIMEOUT', delivered: 'maybe' });
 
-    connection.call = ({ onProgress }) => {
+    connection.call = ({ onProgress, signal: ends }) => {
       const tick = () => {
         onProgress?.({ progress: 1, total: null, message: null });
         clock.after(500, tick);
       };
       tick();
-      return new Promise(() => {});
+      return never(ends);
     };
     const startedAt = clock.now();
-    const chatty = runToolCall(call, { ...parts, server });
+    const chatty = run(call, { parts, server });
     let endedAt = 0;
     chatty.catch(() => (endedAt = clock.now()));
     for (let i = 0; i < 60; i++) await clock.advance(100);
@@ -116,7 +124,7 @@ describe('a call', () => {
       onProgress?.({ progress: 1, total: 2, message: 'half' });
       return { content: [], isError: true };
     };
-    await runToolCall(call, { ...parts, server });
+    await run(call, { parts, server });
     expect(log.filter(({ type }) => type.startsWith('call-'))).toMatchObject([
       { type: 'call-started', tool: 'echo' },
       { type: 'call-progress', progress: 1, total: 2, message: 'half' },
@@ -148,9 +156,9 @@ describe('health', () => {
     connections[0]!.answerPing = async () => Promise.reject(new McpctlError('TIMEOUT', 'late'));
     let finish!: () => void;
     connections[0]!.call = () => new Promise((resolve) => (finish = () => resolve({ content: [] })));
-    const running = runToolCall(
-      { server: 'files', tool: echoTool, args: {}, signal, timeouts: { callMs: 600_000, callTotalMs: 600_000 } },
-      { ...parts, server },
+    const running = run(
+      { server: 'files', tool: echoTool, args: {}, timeouts: { callMs: 600_000, callTotalMs: 600_000 } },
+      { parts, server },
     );
     await clock.advance(200_000);
     expect(server.snapshot()).toMatchObject({ status: 'connected', health: 'degraded' });

@@ -5,12 +5,17 @@ import { McpctlError } from '../../../src/core/errors.js';
 import { backoffMs, reconnectBackoff } from '../../../src/policy/backoff.js';
 import { deadline } from '../../../src/policy/deadline.js';
 import { Debounced } from '../../../src/policy/debounce.js';
-import { compose, type Policy } from '../../../src/policy/policy.js';
+import { compose, type Operation, type Policy, runAttempt } from '../../../src/policy/policy.js';
 import { Semaphore } from '../../../src/policy/semaphore.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { settle } from '../../support/fake-connection.js';
 
-const attempt = (signal = new AbortController().signal) => ({ signal, attempt: 1, touch: () => {} });
+/** Runs an operation under a policy, as the manager does. */
+const under = <T>(policy: Policy, operation: Operation<T>, signal = new AbortController().signal) =>
+  runAttempt(signal, (first) => policy(operation, first));
+
+/** A promise that ends with its signal, and only then. */
+const never = (ends: AbortSignal) => new Promise<never>((_, reject) => ends.addEventListener('abort', () => reject(ends.reason)));
 
 describe('compose', () => {
   it('puts the first policy outermost', async () => {
@@ -23,7 +28,7 @@ describe('compose', () => {
         order.push(`${name} out`);
         return result;
       };
-    await compose(named('a'), named('b'))(async () => order.push('work'), attempt());
+    await under(compose(named('a'), named('b')), async () => order.push('work'));
     expect(order).toEqual(['a in', 'b in', 'work', 'b out', 'a out']);
   });
 });
@@ -34,10 +39,7 @@ describe('deadline', () => {
   it('ends at 100 ms of silence with TIMEOUT, and aborts the operation', async () => {
     const clock = new FakeClock();
     let inner: AbortSignal | undefined;
-    const running = bound(clock)(({ signal }) => {
-      inner = signal;
-      return new Promise(() => {});
-    }, attempt());
+    const running = under(bound(clock), ({ signal }) => never((inner = signal)));
     running.catch(() => {});
     await clock.advance(99);
     expect(inner?.aborted).toBe(false);
@@ -50,10 +52,10 @@ describe('deadline', () => {
     const clock = new FakeClock();
     let touch = () => {};
     let endedAt = 0;
-    bound(clock)((current) => {
+    under(bound(clock), (current) => {
       touch = current.touch;
-      return new Promise(() => {});
-    }, attempt()).catch(() => {
+      return never(current.signal);
+    }).catch(() => {
       endedAt = clock.now();
     });
     for (let i = 0; i < 40; i++) {
@@ -67,18 +69,18 @@ describe('deadline', () => {
     const clock = new FakeClock();
     const caller = new AbortController();
     const reason = new McpctlError('CANCELLED', 'Cancelled');
-    const running = bound(clock)(() => new Promise(() => {}), attempt(caller.signal));
+    const running = under(bound(clock), ({ signal }) => never(signal), caller.signal);
     caller.abort(reason);
     await expect(running).rejects.toBe(reason);
-    await expect(bound(clock)(async () => 1, attempt(caller.signal))).rejects.toBe(reason);
+    await expect(under(bound(clock), async () => 1, caller.signal)).rejects.toBe(reason);
     expect(clock.pending()).toEqual([]);
   });
 
   it('passes results and errors through, and leaves no timer behind', async () => {
     const clock = new FakeClock();
-    await expect(bound(clock)(async () => 7, attempt())).resolves.toBe(7);
+    await expect(under(bound(clock), async () => 7)).resolves.toBe(7);
     const error = new Error('own');
-    await expect(bound(clock)(async () => Promise.reject(error), attempt())).rejects.toBe(error);
+    await expect(under(bound(clock), async () => Promise.reject(error))).rejects.toBe(error);
     expect(clock.pending()).toEqual([]);
   });
 });
