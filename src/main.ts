@@ -10,8 +10,8 @@ import { Redactor } from './core/redact.js';
 import { sanitizeText } from './core/sanitize.js';
 import type { Session } from './cli/run.js';
 import type { Terminal } from './cli/terminal.js';
-import type { ProcessGroups } from './io/process-group.js';
-import type { Manager } from './manager/manager.js';
+import type { ProcessGroups as Groups } from './io/process-group.js';
+import type { Manager as TheManager } from './manager/manager.js';
 
 declare const __MCPCTL_VERSION__: string;
 
@@ -29,12 +29,11 @@ const words = argv.slice(2);
 const clock = systemClock;
 const redactor = new Redactor();
 const interruption = new AbortController();
-let manager: Manager | undefined;
-let groups: ProcessGroups | undefined;
+let manager: TheManager | undefined;
+let groups: Groups | undefined;
 let isPipeBroken = false;
 
-if (words.length === 1 && (words[0] === '--version' || words[0] === '-V')) stdout.write(`${__MCPCTL_VERSION__}\n`);
-else await run();
+await run();
 
 async function run(): Promise<void> {
   handleSignals();
@@ -52,8 +51,9 @@ async function run(): Promise<void> {
 }
 
 async function runFront(): Promise<number> {
-  const { namesCommand, parse } = await import('./cli/parse.js');
-  const { runCommand } = await import('./cli/run.js');
+  // Words are mostly a command; then this is what it will wait for.
+  if (words[0] !== undefined && !words.includes('--help')) loadParts().catch(() => {});
+  const [{ namesCommand, parse }, { runCommand }] = await Promise.all([import('./cli/parse.js'), import('./cli/run.js')]);
   const { signal } = interruption;
   const isJson = env.MCPCTL_JSON === '1';
   const isDirect = namesCommand(words) || words.some((word) => ['--help', '-h', '--version', '-V'].includes(word));
@@ -110,18 +110,32 @@ async function newSession(
   };
 }
 
-async function openManager(
-  globals: Parameters<Session['open']>[0],
-  terminal: Terminal,
-  isRepl: boolean,
-): ReturnType<Session['open']> {
-  const [{ loadConfig }, { formatProblem }, managers, { ProcessGroups }, { ServerMemories }] = await Promise.all([
+let parts: ReturnType<typeof importParts> | undefined;
+
+/** Everything a manager is made of; begun as soon as it is clear that one is needed, so that the files are read side by side. */
+function loadParts() {
+  parts ??= importParts();
+  return parts;
+}
+
+async function importParts() {
+  const modules = await Promise.all([
     import('./config/load.js'),
     import('./config/position.js'),
     import('./manager/manager.js'),
     import('./io/process-group.js'),
     import('./state/server-memory.js'),
   ]);
+  const [{ loadConfig }, { formatProblem }, { Manager }, { ProcessGroups }, { ServerMemories }] = modules;
+  return { loadConfig, formatProblem, Manager, ProcessGroups, ServerMemories };
+}
+
+async function openManager(
+  globals: Parameters<Session['open']>[0],
+  terminal: Terminal,
+  isRepl: boolean,
+): ReturnType<Session['open']> {
+  const { loadConfig, formatProblem, Manager, ProcessGroups, ServerMemories } = await loadParts();
   const { pid } = process;
   const config = await loadConfig({
     files: globals.config,
@@ -141,7 +155,7 @@ async function openManager(
   for (const problem of warnings) note(`warning: ${formatProblem(problem)}`);
   const onWarning = (message: string) => manager?.events.emit({ type: 'warning', server: null, message });
   groups = new ProcessGroups({ clock, runtimeDir: config.places.runtimeDir, onWarning });
-  manager = new managers.Manager(config, {
+  manager = new Manager(config, {
     clock,
     random: systemRandom,
     groups,

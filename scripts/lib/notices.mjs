@@ -25,7 +25,9 @@ export function thirdPartyNotices(root, metafile) {
 
 /** `node_modules/a/node_modules/@b/c/lib/x.js` → `node_modules/a/node_modules/@b/c`; `undefined` for our own sources. */
 export function packageFolder(file) {
-  const match = /^(.*\bnode_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file.replaceAll('\\', '/'));
+  // What a plugin has loaded stands under its name and an absolute path.
+  const path = file.replaceAll('\\', '/').replace(/^[\w-]+:.*?(?=node_modules\/)/, '');
+  const match = /^(.*\bnode_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path);
   return match?.[1];
 }
 
