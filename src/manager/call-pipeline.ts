@@ -82,10 +82,15 @@ export const firstDelivery: Policy = async (operation, attempt) => {
   try {
     return await operation(attempt);
   } catch (error) {
-    const undelivered = error instanceof McpctlError && error.delivered === 'no' && redeliverable.has(error.code);
+    const undelivered = error instanceof McpctlError && error.delivered === 'no' && isWorthAnotherTry(error);
     if (!undelivered || attempt.signal.aborted) throw error;
     return operation({ ...attempt, attempt: attempt.attempt + 1 });
   }
 };
 
-const redeliverable = new Set(['UNAVAILABLE', 'SERVER_EXITED']);
+/** A dead or forgotten connection is replaced by a new one; a server that answered "not now" (429) would only say so again. */
+function isWorthAnotherTry({ code, details }: McpctlError): boolean {
+  return (
+    (code === 'UNAVAILABLE' || code === 'SERVER_EXITED') && (details?.status === undefined || details.reason === 'session-lost')
+  );
+}

@@ -79,10 +79,8 @@ export class ManagedServer implements AsyncDisposable {
       signal,
       onStderr: (line) => parts.events.emit({ type: 'server-stderr', server: config.name, line }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
-      onToolsChanged: () => {
-        this.#tools.invalidate();
-        this.#relist.trigger();
-      },
+      // A one-shot is gone before a list can change; subscribing would cost it a request.
+      ...(parts.longLived ? { onToolsChanged: () => this.#toolsChanged() } : {}),
     });
   }
 
@@ -201,6 +199,11 @@ export class ManagedServer implements AsyncDisposable {
         delivered: 'maybe',
       }),
     );
+  }
+
+  #toolsChanged(): void {
+    this.#tools.invalidate();
+    this.#relist.trigger();
   }
 
   async #listAgain(): Promise<void> {

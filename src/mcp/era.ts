@@ -40,7 +40,12 @@ export const modernVersion = '2026-07-28';
 /** A file may have been written by another version of mcpctl, or by somebody else. */
 function isUsable(discover: DiscoverResult | undefined): discover is DiscoverResult {
   const { supportedVersions, capabilities } = (discover ?? {}) as { supportedVersions?: unknown; capabilities?: unknown };
-  return Array.isArray(supportedVersions) && supportedVersions.includes(modernVersion) && typeof capabilities === 'object';
+  return (
+    Array.isArray(supportedVersions) &&
+    supportedVersions.includes(modernVersion) &&
+    capabilities !== null &&
+    typeof capabilities === 'object'
+  );
 }
 
 /** Statuses with which a server refuses a message that it does not understand, before doing anything about it. */

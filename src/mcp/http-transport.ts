@@ -14,6 +14,7 @@ import {
 } from '@modelcontextprotocol/client';
 import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
+import { sanitizeLine } from '../core/sanitize.js';
 import type { HttpFetch } from '../io/http-fetch.js';
 import { isEventStream, watchStream } from './http-stream-watch.js';
 import { ResumePace } from './resume-pace.js';
@@ -54,6 +55,8 @@ interface Exchange {
   readonly abort: AbortController;
   /** The answer is to come on an event stream. */
   streams: boolean;
+  /** The answer came with HTTP 400. */
+  isBad: boolean;
   /** Where that stream can be resumed, once the server has said so. */
   lastEventId: string | undefined;
   /** Tells whoever sent the request that nothing more comes. */
@@ -71,6 +74,7 @@ export class HttpTransport implements SessionTransport {
   readonly inner: StreamableHTTPClientTransport;
   readonly #open = new Map<string, Exchange>();
   #lost: McpctlError | undefined;
+  #broken: McpctlError | undefined;
 
   constructor(readonly options: HttpTransportOptions) {
     const pace = new ResumePace(options.clock);
@@ -99,6 +103,11 @@ export class HttpTransport implements SessionTransport {
 
   async start(): Promise<void> {
     this.inner.onmessage = (message: JSONRPCMessage) => {
+      if (isJSONRPCErrorResponse(message)) {
+        const exchange = this.#open.get(keyOf(message.id ?? ''));
+        // The SDK hands the body of a 400 on without its status, which says that nothing was done.
+        if (exchange?.isBad && message.error.code === badSessionCode) return this.#fail(exchange, refused(message.error.message));
+      }
       if ((isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) && message.id !== undefined)
         this.#open.delete(keyOf(message.id));
       this.onmessage?.(message);
@@ -121,6 +130,7 @@ export class HttpTransport implements SessionTransport {
       id: message.id,
       abort: new AbortController(),
       streams: false,
+      isBad: false,
       lastEventId: undefined,
       over: () => {
         unwatch();
@@ -173,6 +183,12 @@ export class HttpTransport implements SessionTransport {
     exchange.over();
     if (!this.#open.delete(keyOf(exchange.id))) return;
     exchange.abort.abort();
+    if (typeof exchange.id === 'string' && error.code === 'UNAVAILABLE') {
+      // The SDK asks for the era with such an id, and would take any error in answer for the word of an old server.
+      this.#broken = error;
+      void this.close();
+      return;
+    }
     this.onmessage?.({ jsonrpc: '2.0', id: exchange.id, error: { code: -32000, message: error.message, data: error } });
   }
 
@@ -188,13 +204,15 @@ export class HttpTransport implements SessionTransport {
     const token = headers.get('last-event-id');
     const exchange = key !== null ? this.#open.get(key) : token !== null ? this.#resumedBy(token) : undefined;
     const response = await this.options.http.fetch(url, { ...init, headers });
+    if (exchange) exchange.isBad = response.status === 400;
     if (exchange && response.ok && isEventStream(response)) {
       exchange.streams = true;
-      watchStream(response, (error) => {
+      const onBroken = (error: unknown) => {
         if (!(error instanceof McpctlError)) return;
         // A stream that broke may be resumed; an answer that is too large stays too large.
         if (error.code !== 'UNAVAILABLE' || exchange.lastEventId === undefined) this.#fail(exchange, error);
-      });
+      };
+      watchStream(response, onBroken, token ?? undefined);
     }
     return response;
   }
@@ -228,7 +246,7 @@ export class HttpTransport implements SessionTransport {
   }
 
   closeError(): McpctlError {
-    return closedByUs(this.options.server);
+    return this.#broken ?? closedByUs(this.options.server);
   }
 
   #closing: Promise<void> | undefined;
@@ -273,6 +291,13 @@ function broken(server: string): McpctlError {
     details: { reason: 'stream-broken' },
     hint: `mcpctl ping ${server}`,
     delivered: 'maybe',
+  });
+}
+
+function refused(why: string): McpctlError {
+  return new McpctlError('PROTOCOL', `it answered with HTTP 400: ${sanitizeLine(why, 300)}`, {
+    details: { status: 400, reason: 'bad-request' },
+    delivered: 'no',
   });
 }
 

@@ -18,6 +18,7 @@ export interface ErrorContext {
 /** JSON-RPC code for "no such method" and the modern "protocol version not supported". */
 const methodNotFound = -32601;
 const unsupportedVersion = -32022;
+const internalError = -32603;
 
 /** The longest piece of a server's own words in a message, in characters. */
 const maxExcerpt = 300;
@@ -71,7 +72,9 @@ export function fromSdkError(error: unknown, context: ErrorContext): McpctlError
         const cause = local.cause ?? (local.data as { cause?: unknown } | undefined)?.cause;
         if (cause instanceof McpctlError) return ofServer(cause, server);
         const ended = closeError?.();
-        if (ended) return ended;
+        // The SDK closes the transport when it gives up: only an end of the server's own making says more than its words.
+        const isByUs = ended?.code === 'UNAVAILABLE' && (ended.details?.reason ?? 'closed') === 'closed';
+        if (ended && !isByUs) return ofServer(ended, server);
         return protocolError(context, sanitizeLine(rootMessage(local), maxExcerpt), local);
       }
       case SdkErrorCode.ListPaginationExceeded:
@@ -89,12 +92,23 @@ export function fromSdkError(error: unknown, context: ErrorContext): McpctlError
 export function isEraMismatch(error: unknown, { verified, what }: { verified: boolean; what: string }): boolean {
   if (error instanceof ProtocolError) {
     if (error.code === unsupportedVersion) return true;
-    if (verified || error.data instanceof McpctlError) return false;
     // Every modern server answers `server/discover`, which is how we ping it; old ones refuse it with one code or another.
-    return error.code === methodNotFound || what === 'ping';
+    if (what === 'ping' && error.code !== internalError) return !isOurs(error) || isNotUnderstood(error.data);
+    if (verified) return false;
+    return isOurs(error) ? isNotUnderstood(error.data) : error.code === methodNotFound;
   }
   return !verified && error instanceof SdkHttpError && notUnderstood.has(error.status);
 }
+
+/** Whether the answer came, but in the form of the older era: the server ignores what it does not know, and did what was asked. */
+export function isOldAnswer(error: unknown): boolean {
+  if (!(error instanceof SdkError) || error.code !== SdkErrorCode.InvalidResult) return false;
+  return (error.data as { violation?: unknown } | undefined)?.violation === 'missing-resultType';
+}
+
+const isOurs = (error: ProtocolError) => error.data instanceof McpctlError;
+
+const isNotUnderstood = (data: unknown) => notUnderstood.has((data as McpctlError).details?.status);
 
 function fromProtocolError(error: ProtocolError, context: ErrorContext): McpctlError {
   // Our transports answer in the server's stead when they cannot deliver its answer; the reason travels in `data`.
@@ -133,6 +147,7 @@ function fromHttpStatus(status: number, error: Error, context: ErrorContext): Mc
       cause: error,
       details,
       delivered: 'no',
+      hint: `check the token in its "headers", and what it is allowed to do`,
     });
   }
   if (status === 404) {
@@ -165,6 +180,7 @@ function fromHttpStatus(status: number, error: Error, context: ErrorContext): Mc
     cause: error,
     details,
     delivered: 'maybe',
+    hint: `check its url and headers: mcpctl config show`,
   });
 }
 

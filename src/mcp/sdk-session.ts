@@ -5,7 +5,7 @@ import { McpctlError } from '../core/errors.js';
 import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from './connection.js';
 import { type EraPlan, type EraVerdict, modernVersion, probeTimeoutMs } from './era.js';
 import { checkStructuredResult } from './json-schema.js';
-import { type ErrorContext, fromSdkError, isEraMismatch } from './sdk-errors.js';
+import { type ErrorContext, fromSdkError, isEraMismatch, isOldAnswer } from './sdk-errors.js';
 import type { SessionTransport } from './session-transport.js';
 
 /** The deadlines are ours (policy/deadline, the connect deadline); the SDK's own timer is set where it cannot come first. */
@@ -83,10 +83,18 @@ class SdkConnection implements Connection {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    client.onclose = () => this.#end(transport.closeError());
+    client.onclose = () => this.#end(this.#closeReason());
     transport.onlost = (reason) => this.#end(reason);
     // Out-of-band errors (a stray message, a failed cancel) do not concern a call; what does is rejected there.
     client.onerror = () => {};
+  }
+
+  /** An old server may have died of the new era's first message: what was remembered of it is not believed again. */
+  #closeReason(): McpctlError {
+    const reason = this.transport.closeError();
+    if (this.verified) return reason;
+    const details = { ...reason.details, reason: 'era-changed' };
+    return new McpctlError(reason.code, reason.message, { ...reason, cause: reason.cause, details });
   }
 
   opened(plan: EraPlan): void {
@@ -150,7 +158,7 @@ class SdkConnection implements Connection {
         },
       ),
     );
-    await checkStructuredResult(result, tool, this.options.server.name);
+    if (tool.outputSchema !== undefined) await checkStructuredResult(result, tool, this.options.server.name);
     return result;
   }
 
@@ -177,7 +185,8 @@ class SdkConnection implements Connection {
     } catch (error) {
       const known = this.#explain(error, what, signal);
       // These say that the session is gone, not only that this request failed.
-      if (known.code === 'UNAVAILABLE' && known.delivered === 'no' && known.details?.status === undefined) this.#end(known);
+      const isGone = known.code === 'UNAVAILABLE' && known.delivered === 'no' && known.details?.status === undefined;
+      if (isGone || known.details?.reason === 'era-changed') this.#end(known);
       throw known;
     } finally {
       this.#inFlight--;
@@ -187,13 +196,15 @@ class SdkConnection implements Connection {
 
   #explain(error: unknown, what: string, signal: AbortSignal): McpctlError {
     const server = this.options.server.name;
-    if (this.protocol.era === 'modern' && isEraMismatch(error, { verified: this.verified, what })) {
+    const isModern = this.protocol.era === 'modern';
+    const wasRun = isModern && !this.verified && isOldAnswer(error);
+    if (wasRun || (isModern && isEraMismatch(error, { verified: this.verified, what }))) {
       return new McpctlError('UNAVAILABLE', `Server "${server}" no longer speaks the protocol it spoke before`, {
         server,
         cause: error,
-        hint: `mcpctl reconnect ${server}`,
+        hint: wasRun ? `it may have done what was asked, in its own way; from now on the older protocol is used` : undefined,
         details: { reason: 'era-changed' },
-        delivered: 'no',
+        delivered: wasRun ? 'maybe' : 'no',
       });
     }
     return fromSdkError(error, { server, what, signal, closeError: () => this.transport.closeError() });

@@ -80,6 +80,15 @@ describe('a call', () => {
     expect(connections.map(({ calls }) => calls).filter((calls) => calls > 0)).toEqual([1, 1]);
   });
 
+  it('that the server put off (429) is not sent again at once', async () => {
+    const { server, parts, connections } = managed();
+    await server.life.connect();
+    connections[0]!.call = async () =>
+      Promise.reject(new McpctlError('UNAVAILABLE', 'busy', { delivered: 'no', details: { status: 429 } }));
+    await expect(run(call, { parts, server })).rejects.toMatchObject({ message: 'busy' });
+    expect(connections[0]!.calls).toBe(1);
+  });
+
   it.each(['UNAVAILABLE', 'SERVER_EXITED', 'TIMEOUT', 'PROTOCOL'] as const)(
     'that failed with %s and may have run is sent exactly once',
     async (code) => {
