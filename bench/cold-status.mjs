@@ -14,7 +14,8 @@ export async function* run(place) {
     const figures = await inPairs(
       pairs[count],
       () => timeRun(process.execPath, [cli, '-c', config, 'status', '--json'], { env, cwd, expect: `"connected": ${count}` }),
-      () => timeRun(process.execPath, [fixture('sdk-status.mjs'), config, String(limit)], { env, cwd, expect: `${count} connected` }),
+      () =>
+        timeRun(process.execPath, [fixture('sdk-status.mjs'), config, String(limit)], { env, cwd, expect: `${count} connected` }),
     );
     yield {
       what: `cold status, ${count} servers`,

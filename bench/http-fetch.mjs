@@ -1,52 +1,53 @@
-/** Our fetch against the built-in one: JSON POSTs on keep-alive connections, 32 in flight and 1, in turns; prints ratios of this run. */
+/** Our fetch against the built-in one: JSON POSTs on keep-alive connections, 32 in flight and 1. */
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { loadSource } from '../scripts/lib/load-source.mjs';
+import { inPairs } from './lib/measure.mjs';
+import { fixture, root } from './lib/workplace.mjs';
 
-if (process.argv[2] === '--server') {
-  const { createServer } = await import('node:http');
-  const answer = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'x'.repeat(200) }] } });
-  const server = createServer((request, response) => {
-    request.resume();
-    request.on('end', () => {
-      response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'bench' });
-      response.end(answer);
-    });
-  });
-  server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));
-} else {
-  const rounds = 5;
-  const calls = Number(process.argv[2] ?? 4000);
-  const self = fileURLToPath(import.meta.url);
-  const root = fileURLToPath(new URL('..', import.meta.url));
-  const bundled = await build({
-    stdin: {
-      contents: "export { createHttpFetch } from './src/io/http-fetch.ts'; export { systemClock } from './src/core/clock.ts';",
-      resolveDir: root,
-      loader: 'ts',
-    },
-    bundle: true,
-    write: false,
-    format: 'esm',
-    platform: 'node',
-  });
-  const code = Buffer.from(bundled.outputFiles[0].contents).toString('base64');
-  const { createHttpFetch, systemClock } = await import(`data:text/javascript;base64,${code}`);
+const pairs = 5;
+const kinds = [
+  { inFlight: 32, calls: 4000 },
+  { inFlight: 1, calls: 1500 },
+];
+const body = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'tools/call',
+  params: { name: 'echo', arguments: { message: 'hi' } },
+});
 
-  const server = spawn(process.execPath, [self, '--server'], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function* run() {
+  const { createHttpFetch, systemClock } = await loadSource(
+    root,
+    "export { createHttpFetch } from './src/io/http-fetch.ts'; export { systemClock } from './src/core/clock.ts';",
+  );
+  const server = spawn(process.execPath, [fixture('instant-http.mjs')], { stdio: ['pipe', 'pipe', 'inherit'] });
   const port = await new Promise((resolve) => server.stdout.once('data', (chunk) => resolve(Number(chunk))));
   const url = new URL(`http://127.0.0.1:${port}/mcp`);
   const ours = createHttpFetch({ maxBodyBytes: 2 ** 24, connectTimeoutMs: 10_000, clock: systemClock });
-  const body = JSON.stringify({
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'tools/call',
-    params: { name: 'echo', arguments: { message: 'hi' } },
-  });
+  // The built-in fetch warns on Node 20 about listeners on the one signal that all calls share.
+  const warnings = process.listeners('warning');
+  process.removeAllListeners('warning');
+  try {
+    for (const { inFlight, calls } of kinds) {
+      const figures = await inPairs(
+        pairs,
+        () => callsPerSecond(ours.fetch, url, inFlight, calls),
+        () => callsPerSecond(globalThis.fetch, url, inFlight, calls),
+      );
+      yield { what: `our fetch, ${inFlight} in flight`, against: 'built-in fetch', unit: 'calls/s', ...figures };
+    }
+  } finally {
+    await ours[Symbol.asyncDispose]();
+    server.kill();
+    for (const warning of warnings) process.on('warning', warning);
+  }
+}
 
+async function callsPerSecond(fetch, url, inFlight, calls) {
   // As the SDK's transport does it: fresh Headers and one signal for all calls.
   const { signal } = new AbortController();
-  const call = async (fetch) => {
+  const call = async () => {
     const headers = new Headers();
     headers.set('mcp-session-id', 'bench');
     headers.set('content-type', 'application/json');
@@ -55,30 +56,11 @@ if (process.argv[2] === '--server') {
     if (response.headers.get('content-type') !== 'application/json') throw new Error('wrong type');
     return response.json();
   };
-  const run = async (fetch, inFlight, total) => {
-    let left = total;
-    const start = performance.now();
-    const worker = async () => {
-      while (left-- > 0) await call(fetch);
-    };
-    await Promise.all(Array.from({ length: inFlight }, worker));
-    return (total * 1000) / (performance.now() - start);
+  let left = calls;
+  const startMs = performance.now();
+  const worker = async () => {
+    while (left-- > 0) await call();
   };
-  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
-
-  process.removeAllListeners('warning'); // the built-in fetch warns about its listeners on Node 20
-  for (const inFlight of [32, 1]) {
-    const rates = { ours: [], builtin: [] };
-    await run(ours.fetch, inFlight, 500);
-    await run(globalThis.fetch, inFlight, 500);
-    for (let round = 0; round < rounds; round++) {
-      rates.ours.push(await run(ours.fetch, inFlight, calls));
-      rates.builtin.push(await run(globalThis.fetch, inFlight, calls));
-    }
-    const ratio = median(rates.ours.map((rate, i) => rate / rates.builtin[i]));
-    const figures = `${median(rates.ours).toFixed(0)} against ${median(rates.builtin).toFixed(0)} calls/s`;
-    console.log(`${inFlight} in flight: ours ${figures}, ratio ${ratio.toFixed(2)}`);
-  }
-  await ours[Symbol.asyncDispose]();
-  server.kill();
+  await Promise.all(Array.from({ length: inFlight }, worker));
+  return (calls * 1000) / (performance.now() - startMs);
 }

@@ -7,6 +7,7 @@ import { cli, instantServer } from './lib/workplace.mjs';
 const pairs = 3;
 const servers = 20;
 const idleMs = 2000;
+const promptLimitMs = 15_000;
 
 export async function* run(place) {
   const pty = await import('@lydell/node-pty').catch(() => undefined);
@@ -69,10 +70,12 @@ async function openRepl(pty, place, config) {
   const prompted = new Promise((resolve) => {
     terminal.onData((data) => {
       text += data;
-      if (text.includes('mcpctl> ')) resolve(performance.now() - startMs);
+      if (text.includes('mcpctl>')) resolve(performance.now() - startMs);
     });
   });
-  const promptMs = await Promise.race([prompted, exited.then(() => Promise.reject(new Error(`the REPL ended:\n${text}`)))]);
+  const giveUp = setTimeout(() => terminal.kill('SIGKILL'), promptLimitMs);
+  const promptMs = await Promise.race([prompted, exited.then(() => Promise.reject(new Error(`no prompt:\n${text}`)))]);
+  clearTimeout(giveUp);
   const close = async () => {
     terminal.write('\x04');
     const timer = setTimeout(() => terminal.kill('SIGKILL'), 10_000);

@@ -44,7 +44,9 @@ if (isJson) {
   const { arch, platform, version } = process;
   process.stdout.write(`${JSON.stringify({ node: version, platform, arch, results }, null, 2)}\n`);
 } else {
-  process.stderr.write(`${results.length} figures in ${Math.round((performance.now() - startMs) / 1000)} s, Node ${process.version}\n`);
+  process.stderr.write(
+    `${results.length} figures in ${Math.round((performance.now() - startMs) / 1000)} s, Node ${process.version}\n`,
+  );
 }
 
 /** `reached`, `met` or `missed`; null for figures without a goal. */

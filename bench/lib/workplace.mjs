@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { ownZod } from '../../scripts/lib/own-zod.mjs';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const cli = join(root, 'bin', 'mcpctl.js');
@@ -40,7 +41,10 @@ export function openWorkplace() {
     /** `count` times the same server, as `s1`, `s2`, … */
     fleet(name, count, server) {
       // A name of its own in the arguments gives each a definition, and with it a memory, of its own.
-      const servers = Array.from({ length: count }, (_, i) => [`s${i + 1}`, { ...server, args: [...server.args, `--as=s${i + 1}`] }]);
+      const servers = Array.from({ length: count }, (_, i) => [
+        `s${i + 1}`,
+        { ...server, args: [...server.args, `--as=s${i + 1}`] },
+      ]);
       return this.config(name, Object.fromEntries(servers));
     },
     remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }),
@@ -72,8 +76,12 @@ export async function bundleManager(folder) {
     platform: 'node',
     target: 'node20',
     mainFields: ['module', 'main'],
+    plugins: [ownZod(root)],
+    alias: { '@modelcontextprotocol/client/_shims': join(root, 'scripts/lib/sdk-shims.mjs') },
     banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);' },
     define: { __MCPCTL_VERSION__: '"bench"' },
+    minifyWhitespace: true,
+    minifySyntax: true,
     logLevel: 'warning',
   });
   writeFileSync(join(outdir, 'package.json'), '{"type":"module"}');
@@ -85,7 +93,15 @@ export async function openManager(bundle, config, env) {
   const parts = await import(pathToFileURL(bundle).href);
   const { systemClock: clock, systemRandom: random } = parts;
   const places = parts.findPlaces(env, env.HOME, tmpdir(), process.getuid?.());
-  const loaded = await parts.loadConfig({ files: [config], cwd: dirname(config), env, places, cores: 2, clock, pid: process.pid });
+  const loaded = await parts.loadConfig({
+    files: [config],
+    cwd: dirname(config),
+    env,
+    places,
+    cores: 2,
+    clock,
+    pid: process.pid,
+  });
   const groups = new parts.ProcessGroups({ clock, runtimeDir: places.runtimeDir });
   const manager = new parts.Manager(loaded, {
     clock,

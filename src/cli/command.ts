@@ -59,6 +59,8 @@ export interface CommandContext {
 export interface Outcome<D> {
   readonly data: D;
   readonly error?: McpctlError;
+  /** The data is the user's own, asked for by name: it is printed as it came, and secrets in it are not masked. */
+  readonly verbatim?: boolean;
 }
 
 /** Runs a command. An AsyncIterable is a live view: NDJSON with `--json`, redrawn otherwise. */

@@ -3,10 +3,18 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { McpctlError, rootMessage } from '../core/errors.js';
+import { isSecretName } from '../core/redact.js';
 
 export interface InputSources {
   readonly cwd: string;
   readonly readInput: () => Promise<string>;
+}
+
+/** The input of a call with its files and stdin read; the flags are as they were. */
+export interface ResolvedInput extends Record<string, unknown> {
+  readonly input: { readonly words: readonly string[]; readonly pairs: readonly InputWord[] };
+  /** JSON text, not yet parsed. */
+  readonly args?: string;
 }
 
 /** One argument of a call as typed: text to convert by the schema, or JSON taken as it is. */
@@ -17,10 +25,7 @@ export type InputWord = { readonly key: string; readonly text: string } | { read
  *
  * @throws McpctlError `USAGE` for a file that cannot be read, `INVALID_INPUT` for `key:=` that is not JSON.
  */
-export async function resolveInput(
-  input: Readonly<Record<string, unknown>>,
-  sources: InputSources,
-): Promise<Record<string, unknown>> {
+export async function resolveInput(input: Readonly<Record<string, unknown>>, sources: InputSources): Promise<ResolvedInput> {
   const pairs: InputWord[] = [];
   const words: string[] = [];
   for (const word of (input.input as string[] | undefined) ?? []) {
@@ -30,6 +35,36 @@ export async function resolveInput(
   }
   const args = input.args as string | undefined;
   return { ...input, input: { words, pairs }, ...(args === undefined ? {} : { args: await resolveText(args, sources, true) }) };
+}
+
+/** The arguments whose names say that they are secret (`token`, `password` …): a server may repeat them in an error or on its stderr. */
+export function secretsOf({ input, args }: ResolvedInput): string[] {
+  const found: string[] = [];
+  const look = (name: string, value: unknown, depth = 0): void => {
+    if (typeof value === 'string') {
+      // An author is no secret, whatever the first four letters say.
+      if (isSecretName(name.replace(/author(?!i[sz])/gi, ''))) found.push(value);
+    } else if (Array.isArray(value)) {
+      for (const item of value) look(name, item, depth + 1);
+    } else if (typeof value === 'object' && value !== null && depth < maxDepth) {
+      for (const [key, item] of Object.entries(value)) look(key, item, depth + 1);
+    }
+  };
+  for (const pair of input.pairs) look(pair.key, 'json' in pair ? pair.json : pair.text);
+  if (args !== undefined) look('', parsed(args));
+  return found;
+}
+
+/** Deeper than any tool's input. */
+const maxDepth = 32;
+
+/** What is no JSON is told later, when the tool and its schema are known. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function resolvePair(key: string, isJson: boolean, value: string, sources: InputSources): Promise<InputWord> {

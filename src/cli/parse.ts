@@ -68,7 +68,7 @@ export async function parse(
     const topic = positionals.command as string | undefined;
     return {
       kind: 'help',
-      topic: topic === undefined ? undefined : findCommand(topic.replace(/^\//, ''), registry, 'repl'),
+      topic: topic === undefined ? undefined : findCommand(topic.replace(/^\//, ''), registry, front, true),
       globals,
     };
   }
@@ -80,9 +80,19 @@ export function namesCommand(words: readonly string[]): boolean {
   return commandIndex(words) !== -1;
 }
 
-/** The command of that name or alias. @throws McpctlError `USAGE` with the nearest names. */
-export function findCommand(name: string, registry: readonly CommandSpec[], front: 'shell' | 'repl'): CommandSpec {
-  const usable = registry.filter((spec) => front === 'repl' || spec.scope !== 'repl');
+/**
+ * The command of that name or alias.
+ *
+ * @param all also those that cannot be typed at this front: help explains them too
+ * @throws McpctlError `USAGE` with the nearest names
+ */
+export function findCommand(
+  name: string,
+  registry: readonly CommandSpec[],
+  front: 'shell' | 'repl',
+  all = front === 'repl',
+): CommandSpec {
+  const usable = registry.filter((spec) => all || spec.scope !== 'repl');
   const found = usable.find((spec) => spec.name === name || spec.aliases?.includes(name));
   if (found) return found;
   const names = usable.flatMap((spec) => [spec.name, ...(spec.aliases ?? [])]);

@@ -2,7 +2,7 @@
 
 import { Chalk, type ChalkInstance } from 'chalk';
 import Table from 'cli-table3';
-import stringWidth from 'string-width';
+import { displayWidth } from '../core/display-width.js';
 
 export interface Column {
   readonly head: string;
@@ -24,7 +24,7 @@ export function table(
   rows: readonly (readonly string[])[],
   options: { columns: number; color: boolean },
 ): string {
-  const widths = columns.map(({ head }, i) => Math.max(stringWidth(head), ...rows.map((row) => stringWidth(row[i] ?? ''))));
+  const widths = columns.map(({ head }, i) => Math.max(displayWidth(head), ...rows.map((row) => displayWidth(row[i] ?? ''))));
   let surplus = widths.reduce((sum, width) => sum + width + gap, -gap) - options.columns;
   for (const [i, column] of columns.entries()) {
     if (!column.flexible || surplus <= 0) continue;
@@ -66,12 +66,12 @@ export function table(
 
 /** Cuts plain or coloured text to a width in columns, with an ellipsis. */
 export function truncate(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text;
+  if (displayWidth(text) <= width) return text;
   let out = '';
   let used = 0;
   // Colour codes take no room and are kept whole.
   for (const [piece] of text.matchAll(/\x1b\[[0-9;]*m|[\s\S]/gu)) {
-    const size = piece.startsWith('\x1b') ? 0 : stringWidth(piece);
+    const size = piece.startsWith('\x1b') ? 0 : displayWidth(piece);
     if (used + size > width - 1) break;
     out += piece;
     used += size;

@@ -68,6 +68,8 @@ export function printError(error: unknown, globals: Pick<GlobalOptions, 'json' |
   terminal.writeError(`${redactor.redact(sanitizeText(lines.join('\n')))}\n`);
 }
 
+const dayMs = 24 * 60 * 60 * 1000;
+
 const noGlobals: GlobalOptions = {
   json: false,
   config: [],
@@ -120,16 +122,21 @@ async function execute(
   const opened = await opening;
   await using bound = bounded(spec, globals, session, signal);
   const endProgress = globals.quiet ? undefined : session.progress?.(spec, opened.manager, globals);
-  const show = (data: unknown, live: boolean) => print(data, args, module, globals, session, live);
+  const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) =>
+    print(verbatim ? data : session.redactor.redactData(data), args, module, globals, session, live);
   try {
     const result = module.run(args, contextFor(opened, globals, session, bound.signal));
     if (Symbol.asyncIterator in result) {
-      for await (const data of result) await show(data, true);
+      bound.live();
+      for await (const data of result) {
+        endProgress?.();
+        await show({ data }, true);
+      }
       return 0;
     }
     const outcome: Outcome<unknown> = await bound.race(result);
     endProgress?.();
-    await show(outcome.data, false);
+    await show(outcome, false);
     if (!outcome.error) return 0;
     printError(outcome.error, globals, session, where);
     return exitCodeFor(outcome.error);
@@ -145,8 +152,10 @@ async function readInputs(
   session: Session,
 ): Promise<Record<string, unknown>> {
   if (!spec.positionals.some(({ complete }) => complete === 'tool-argument')) return { ...input };
-  const { resolveInput } = await import('./input.js');
-  return resolveInput(input, { cwd: session.cwd, readInput: () => session.terminal.readInput() });
+  const { resolveInput, secretsOf } = await import('./input.js');
+  const resolved = await resolveInput(input, { cwd: session.cwd, readInput: () => session.terminal.readInput() });
+  for (const secret of secretsOf(resolved)) session.redactor.add(secret);
+  return resolved;
 }
 
 function validate(spec: CommandSpec, module: CommandModule, input: Record<string, unknown>): unknown {
@@ -164,19 +173,25 @@ function bounded(spec: CommandSpec, { timeoutMs }: GlobalOptions, session: Sessi
   const onAbort = () => controller.abort(signal.reason);
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
-  const endBound =
-    timeoutMs !== undefined && !own
-      ? session.expireAfter(timeoutMs, () =>
-          controller.abort(
-            new McpctlError('TIMEOUT', `${spec.name}: not done within ${formatDuration(timeoutMs)}`, {
-              hint: 'give it longer with --timeout',
-              details: { timeoutMs },
-            }),
-          ),
-        )
-      : undefined;
+  const onExpire = () =>
+    controller.abort(
+      new McpctlError('TIMEOUT', `${spec.name}: not done within ${formatDuration(timeoutMs ?? 0)}`, {
+        hint: 'give it longer with --timeout',
+        details: { timeoutMs },
+      }),
+    );
+  const start = () => (timeoutMs === undefined ? undefined : session.expireAfter(timeoutMs, onExpire));
+  let endBound = own ? undefined : start();
   return {
     signal: controller.signal,
+    /** A view has no end of its own: `--timeout` always bounds it, and it lives on while nothing happens and nothing else holds the process. */
+    live(): void {
+      const hold = () => {
+        endBound = session.expireAfter(dayMs, hold);
+      };
+      endBound ??= start();
+      if (!endBound) hold();
+    },
     /** Ends with the signal even when the command does not listen to it. */
     race<T>(work: Promise<T>): Promise<T> {
       return new Promise((resolve, reject) => {

@@ -19,7 +19,8 @@ const colour = /\x1b\[[0-9;]*m/g;
 let segmenter: Intl.Segmenter | undefined;
 
 const invisible = /^[\p{Default_Ignorable_Code_Point}\p{Control}\p{Format}\p{Nonspacing_Mark}\p{Enclosing_Mark}\p{Surrogate}]*/u;
-const emoji = /\p{Emoji_Presentation}|\p{Emoji}\ufe0f|^[0-9#*]\u20e3/u;
+/** Half a flag is a letter. */
+const emoji = /^(?![\u{1f1e6}-\u{1f1ff}]$)(?:.*\p{Emoji_Presentation}|.*\p{Emoji}\ufe0f|[0-9#*]\u20e3)/u;
 const spacingMarks = /\p{Spacing_Mark}|[\uff00-\uffef]/gu;
 
 function clusterWidth(cluster: string): number {
@@ -35,9 +36,11 @@ function clusterWidth(cluster: string): number {
 const wide = [
   [0x1100, 0x115f],
   [0x2329, 0x232a],
+  [0x2630, 0x2637],
+  [0x268a, 0x268f],
   [0x2e80, 0x303e],
-  [0x3041, 0x4dbf],
-  [0x4e00, 0xa4cf],
+  [0x3041, 0x3247],
+  [0x3250, 0xa4cf],
   [0xa960, 0xa97c],
   [0xac00, 0xd7a3],
   [0xf900, 0xfaff],
@@ -45,7 +48,7 @@ const wide = [
   [0xfe30, 0xfe6b],
   [0xff01, 0xff60],
   [0xffe0, 0xffe6],
-  [0x16fe0, 0x18cff],
+  [0x16fe0, 0x18df2],
   [0x1aff0, 0x1b2fb],
   [0x1d300, 0x1d376],
   [0x1f200, 0x1f265],

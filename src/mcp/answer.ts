@@ -1,5 +1,6 @@
 /** Brings a server's answer into the strict shape the SDK accepts: it ignores any other, and the call would wait for its timeout. */
-import type { JSONRPCMessage } from '@modelcontextprotocol/client';
+import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/client';
+import type { McpctlError } from '../core/errors.js';
 
 /** A parsed line without `method`. */
 export interface Answer {
@@ -43,4 +44,9 @@ function countKeys(value: object): number {
   let count = 0;
   for (const _ in value) count++;
   return count;
+}
+
+/** An answer in the server's place. The error itself travels in `data`, past the SDK, to whoever made the call. */
+export function failedAnswer(id: RequestId, error: McpctlError): JSONRPCMessage {
+  return { jsonrpc: '2.0', id, error: { code: -32000, message: error.message, data: error } };
 }

@@ -16,7 +16,9 @@ import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { HttpFetch } from '../io/http-fetch.js';
+import { failedAnswer } from './answer.js';
 import { isEventStream, watchStream } from './http-stream-watch.js';
+import { withinDepth } from './json-depth.js';
 import { ResumePace } from './resume-pace.js';
 import { closedByUs, type SessionTransport } from './session-transport.js';
 
@@ -102,7 +104,9 @@ export class HttpTransport implements SessionTransport {
   }
 
   async start(): Promise<void> {
-    this.inner.onmessage = (message: JSONRPCMessage) => {
+    this.inner.onmessage = (received: JSONRPCMessage) => {
+      const message = withinDepth(received, this.options.server);
+      if (message === undefined) return;
       if (isJSONRPCErrorResponse(message)) {
         const exchange = this.#open.get(keyOf(message.id ?? ''));
         // The SDK hands the body of a 400 on without its status, which says that nothing was done.
@@ -189,7 +193,7 @@ export class HttpTransport implements SessionTransport {
       void this.close();
       return;
     }
-    this.onmessage?.({ jsonrpc: '2.0', id: exchange.id, error: { code: -32000, message: error.message, data: error } });
+    this.onmessage?.(failedAnswer(exchange.id, error));
   }
 
   #release(exchange: Exchange): void {

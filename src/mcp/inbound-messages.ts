@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
 import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
-import { type Answer, wellFormed } from './answer.js';
+import { type Answer, failedAnswer, wellFormed } from './answer.js';
 import type { OversizeLine } from './framing.js';
 import { decodeLine, type NotAMessage } from './json-line.js';
 import { LineReader } from './line-reader.js';
@@ -120,7 +120,7 @@ export class InboundMessages {
     }
     const usable = wellFormed(id === answer.id ? answer : { ...answer, id });
     if (usable) this.#hand(usable);
-    else this.#hand(failed(id, this.#protocolError('sent an answer with neither a result nor an error')));
+    else this.#hand(failedAnswer(id, this.#protocolError('sent an answer with neither a result nor an error')));
     return undefined;
   }
 
@@ -209,7 +209,7 @@ export class InboundMessages {
       this.#warnOnce(error.code, error.message);
       if (id !== undefined) this.#options.reply({ jsonrpc: '2.0', id, error: { code: -32600, message: error.message } });
     } else if (id !== undefined && !this.#discarding) {
-      if (this.#inFlight.delete(id)) this.#hand(failed(id, error));
+      if (this.#inFlight.delete(id)) this.#hand(failedAnswer(id, error));
       else this.counters.unknownIds++;
     }
     return hasMethod || id !== undefined;
@@ -236,8 +236,3 @@ export class InboundMessages {
 }
 
 const visible = (line: string): Envelope => readEnvelope(line.slice(0, searchedLength), line.slice(-searchedLength));
-
-/** An answer in the server's place. The error itself travels in `data`, past the SDK, to whoever made the call. */
-function failed(id: MessageId, error: McpctlError): JSONRPCMessage {
-  return { jsonrpc: '2.0', id, error: { code: -32000, message: error.message, data: error } };
-}

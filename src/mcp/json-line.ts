@@ -1,11 +1,10 @@
 /** One line of a server's output → one JSON-RPC message, or the reason why it is none. Never throws, parses once. */
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
+import { isShallow, maxDepth } from './json-depth.js';
 
 /** Why a line is not a message. `broken` looks like one but is not valid JSON; `invalid` is JSON but not JSON-RPC 2.0. */
 export type NotAMessage = 'blank' | 'junk' | 'broken' | 'batch' | 'invalid' | 'too-deep';
 
-/** JSON.parse takes a million levels; JSON.stringify, structuredClone and validators overflow the stack at some thousand. */
-const maxDepth = 1_000;
 /** A text of this length cannot be nested deeper than `maxDepth`, so it need not be checked. */
 const shallowLength = 2 * maxDepth;
 /** How messages start in practice; text in front of it is a log line without its newline. */
@@ -74,15 +73,6 @@ function check(value: unknown, length: number): JSONRPCMessage | NotAMessage {
   if (Array.isArray(value)) return 'batch';
   if (typeof value !== 'object' || value === null) return 'junk'; // a lone number or string: somebody printed a value
   if ((value as { jsonrpc?: unknown }).jsonrpc !== '2.0') return 'invalid';
-  if (length > shallowLength && !isShallow(value, maxDepth)) return 'too-deep';
+  if (length > shallowLength && !isShallow(value)) return 'too-deep';
   return value as JSONRPCMessage;
-}
-
-/** Whether nothing in `value` is nested deeper than `levels`. The recursion is bounded by `levels`. */
-function isShallow(value: object, levels: number): boolean {
-  if (levels === 0) return false;
-  for (const child of Array.isArray(value) ? value : Object.values(value)) {
-    if (typeof child === 'object' && child !== null && !isShallow(child, levels - 1)) return false;
-  }
-  return true;
 }

@@ -10,8 +10,9 @@ import {
 } from '@modelcontextprotocol/client';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { sanitizeLine } from '../core/sanitize.js';
-import type { HttpTransportOptions } from './http-transport.js';
 import { isEventStream, watchStream } from './http-stream-watch.js';
+import type { HttpTransportOptions } from './http-transport.js';
+import { withinDepth } from './json-depth.js';
 import { closedByUs, type SessionTransport } from './session-transport.js';
 
 export class SseTransport implements SessionTransport {
@@ -39,7 +40,10 @@ export class SseTransport implements SessionTransport {
 
   /** @throws McpctlError when the stream cannot be opened; SseError with the status when the server refused it. */
   async start(): Promise<void> {
-    this.inner.onmessage = (message: JSONRPCMessage) => this.onmessage?.(message);
+    this.inner.onmessage = (received: JSONRPCMessage) => {
+      const message = withinDepth(received, this.options.server);
+      if (message !== undefined) this.onmessage?.(message);
+    };
     this.inner.onerror = (error) => {
       this.onerror?.(error);
       // The event source below would quietly open a new stream, on which the answers of the old one never come.

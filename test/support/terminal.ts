@@ -31,7 +31,8 @@ export function startTerminal(args: readonly string[], options: TerminalOptions)
   const buildError = process.env.MCPCTL_TEST_BUILD_ERROR;
   if (buildError) throw new Error(`dist/ is not up to date, because the build failed:\n${buildError}`);
   const pty: IPty = spawn(process.execPath, [cliPath, ...args], {
-    name: 'xterm-256color',
+    // It becomes TERM.
+    name: env.TERM ?? 'xterm-256color',
     cols: columns,
     rows,
     cwd,

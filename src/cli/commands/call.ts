@@ -27,9 +27,20 @@ export const run: Run<typeof args, CallToolResult> = async (
   const found = await findTool(words, { manager, signal });
   const toolArgs = toolInput(input.pairs, argsText, found.tool);
   await manager.checkInput(found.server, found.tool, toolArgs);
-  const data = await manager.call({ ...found, args: toolArgs, signal, timeoutMs: timeout });
-  return data.isError === true ? { data, error: toolError(found.server, found.tool.name, data) } : { data };
+  const data = await manager
+    .call({ ...found, args: toolArgs, signal, timeoutMs: timeout })
+    .catch((error: unknown) => Promise.reject(withHint(error, found.server, found.tool.name)));
+  const outcome = { data, verbatim: true };
+  return data.isError === true ? { ...outcome, error: toolError(found.server, found.tool.name, data) } : outcome;
 };
+
+/** A server that refuses a call says why, but not what to do. */
+function withHint(error: unknown, server: string, tool: string): unknown {
+  if (!(error instanceof McpctlError) || error.code !== 'REQUEST_REFUSED' || error.hint !== undefined) return error;
+  const { message, details, delivered } = error;
+  const hint = `mcpctl tool ${server}/${tool} shows what it takes`;
+  return new McpctlError('REQUEST_REFUSED', message, { cause: error, hint, server, details, delivered });
+}
 
 function toolError(server: string, tool: string, { content }: CallToolResult): McpctlError {
   const said = (content ?? []).find((block) => block.type === 'text');

@@ -1,0 +1,130 @@
+/** What holds for every command: one JSON document, no escape sequence off a terminal, the same stdout with --verbose, silence with --quiet. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { registry } from '../../src/cli/registry.js';
+import { runCli } from '../support/run-cli.js';
+import type { TempHome } from '../support/temp-home.js';
+import { startTerminal } from '../support/terminal.js';
+import { errorOf, esc, faultServer, homeWith } from './kit.js';
+
+/** One line that works and one that fails, for each command; `null` where it cannot fail. */
+const lines: Readonly<Record<string, { readonly works: readonly string[]; readonly fails: readonly string[] }>> = {
+  status: {
+    works: ['status', 'status --no-connect', 'list fault'],
+    fails: ['status nowhere', 'status --check', 'status --nope'],
+  },
+  servers: { works: ['servers'], fails: ['servers surplus', '-c missing.json servers'] },
+  tools: { works: ['tools fault', 'tools fault --match e* --schema --cost'], fails: ['tools', 'tools missing'] },
+  tool: { works: ['tool fault/echo'], fails: ['tool', 'tool fault/ehco'] },
+  call: {
+    works: ['call fault/echo text=hi', 'call fault/junk'],
+    fails: ['call fault/tool-error', 'call fault/crash', 'call fault/protocol-error', 'call fault/hang --timeout 200ms'],
+  },
+  ping: { works: ['ping fault'], fails: ['ping', 'ping missing'] },
+  enable: { works: ['enable fault'], fails: ['enable', 'enable nowhere', 'enable fault --session'] },
+  disable: { works: ['disable off'], fails: ['disable', 'disable nowhere'] },
+  reconnect: { works: ['reconnect fault'], fails: ['reconnect', 'reconnect --failed', 'reconnect missing fault'] },
+  config: { works: ['config path', 'config show'], fails: ['config validate', 'config nope'] },
+  help: { works: ['help', 'help call', '--help', 'call --help', '--version'], fails: ['help nope', '--timeout 5 help'] },
+};
+const working = Object.values(lines).flatMap(({ works }) => works);
+const failing = Object.values(lines).flatMap(({ fails }) => fails);
+
+/** Times, process ids and latencies differ from run to run. */
+const settled = (text: string) =>
+  text
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+    .replace(/"(pid|toolsAgeMs|latencyMs|last|p50|p95)": (\d[\d.]*|null|\{[^}]*\})/g, '"$1": <number>')
+    .replace(/[\d.]+ m?s\b/g, '<duration>')
+    // What was measured in one run and remembered in the next.
+    .replace(/ +(-|<duration>) +stdio/g, ' <latency> stdio');
+
+describe('the output of every command', () => {
+  let home: TempHome;
+  beforeAll(async () => {
+    home = await homeWith({
+      fault: faultServer(),
+      missing: { command: 'no-such-program' },
+      unset: { command: 'node', env: { A: '${NOT_SET_ANYWHERE}' } },
+      off: { ...faultServer(), enabled: false },
+    });
+    // The first run writes down what the others remember.
+    await runCli(['status'], { home });
+  });
+  afterAll(() => home[Symbol.asyncDispose]());
+  const run = (line: string, ...more: string[]) => runCli([...line.split(' '), ...more], { home });
+
+  it('is looked at for each command of the registry', () => {
+    const names = registry.filter(({ scope }) => scope !== 'repl').map(({ name }) => name);
+    expect(Object.keys(lines).sort()).toEqual(names.sort());
+  });
+
+  it.each(working)(
+    '%s: plain without ESC; --json one document and nothing on stderr; --verbose and --quiet leave stdout alone',
+    async (line) => {
+      const plain = await run(line);
+      expect(plain.code).toBe(0);
+      expect(plain.stdout + plain.stderr).not.toContain(esc);
+      const machine = await run(line, '--json');
+      expect(machine).toMatchObject({ code: 0, stderr: '' });
+      expect(machine.stdout).not.toContain(esc);
+      expect(typeof JSON.parse(machine.stdout)).toBe('object');
+      expect(machine.stdout.endsWith('\n')).toBe(true);
+
+      for (const json of [false, true]) {
+        const verbose = await run(line, '-v', ...(json ? ['--json'] : []));
+        expect(settled(verbose.stdout)).toBe(settled((json ? machine : plain).stdout));
+        expect(verbose.stderr).not.toContain(esc);
+      }
+      const quiet = await run(line, '--quiet');
+      expect(quiet.stderr).toBe('');
+      expect(settled(quiet.stdout)).toBe(settled(plain.stdout));
+    },
+  );
+
+  it.each(failing)(
+    '%s: error and hint on stderr; with --json one error document with the same message; --quiet says only these',
+    async (line) => {
+      const plain = await run(line);
+      expect(plain.code).toBeGreaterThan(0);
+      expect(plain.stdout + plain.stderr).not.toContain(esc);
+      const machine = await run(line, '--json');
+      const { message, hint } = errorOf(machine);
+      expect(machine.code).toBe(plain.code);
+      if (machine.stdout !== '') expect(typeof JSON.parse(machine.stdout)).toBe('object');
+      expect(hint).not.toBeNull();
+
+      const quiet = await run(line, '--quiet');
+      const shown = quiet.stderr.split('\n').filter((row) => row !== '' && !row.startsWith('  stderr: '));
+      expect(shown[0]).toBe(`error: ${message}`);
+      expect(shown.slice(1)).toEqual([`hint: ${hint}`]);
+      expect(settled((await run(line, '-v')).stdout)).toBe(settled(plain.stdout));
+    },
+  );
+
+  it('--json before the command, MCPCTL_JSON=1 and --json behind it are the same', async () => {
+    const wanted = (await run('servers', '--json')).stdout;
+    expect((await runCli(['--json', 'servers'], { home })).stdout).toBe(wanted);
+    expect((await runCli(['servers'], { home, env: { MCPCTL_JSON: '1' } })).stdout).toBe(wanted);
+    expect(errorOf(await runCli(['ping', 'nowhere'], { home, env: { MCPCTL_JSON: '1' } })).code).toBe('UNKNOWN_SERVER');
+  });
+
+  it('--watch --json is NDJSON: each line a document of its own', async () => {
+    const { stdout } = await run('status fault --watch --json --timeout 1s');
+    const rows = stdout.trimEnd().split('\n');
+    expect(rows.length).toBeGreaterThan(1);
+    for (const row of rows) expect(JSON.parse(row)).toHaveProperty('counts');
+  });
+
+  it('is coloured on a terminal only, and not there with NO_COLOR, TERM=dumb or --no-color', async () => {
+    const onTerminal = async (words: string[], env: Record<string, string> = {}) => {
+      await using terminal = startTerminal(words, { home, env });
+      await terminal.exited;
+      return terminal.raw;
+    };
+    expect(await onTerminal(['status', 'fault'])).toContain(`${esc}[32m`);
+    expect(await onTerminal(['status', 'fault', '--no-color'])).not.toContain(esc);
+    expect(await onTerminal(['status', 'fault'], { NO_COLOR: '1' })).not.toContain(esc);
+    expect(await onTerminal(['status', 'fault'], { TERM: 'dumb' })).not.toContain(esc);
+    expect(await onTerminal(['status', 'fault', '--json'])).not.toContain(esc);
+  });
+});
