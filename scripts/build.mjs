@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as esbuild } from 'esbuild';
-import { contentStamp, isFresh, stampFile } from './lib/build-stamp.mjs';
-import { loadCli } from './lib/load-cli.mjs';
+import { contentStamp, filesOfBuild, isFresh, stampFile } from './lib/build-stamp.mjs';
+import { loadSource } from './lib/load-source.mjs';
 import { thirdPartyNotices } from './lib/notices.mjs';
 import { ownZod } from './lib/own-zod.mjs';
 
@@ -23,7 +23,7 @@ if (resolve(process.argv[1] ?? '') === here) {
   if (process.argv.includes('--if-stale') && isFresh(root)) process.exit(0);
   const startMs = performance.now();
   try {
-    const { files, bytes } = await build(root);
+    const { files, bytes } = await build(root, { isClean: process.argv.includes('--clean') });
     process.stderr.write(
       `built dist/: ${files} files, ${Math.round(bytes / 1024)} KB, ${Math.round(performance.now() - startMs)} ms\n`,
     );
@@ -35,7 +35,7 @@ if (resolve(process.argv[1] ?? '') === here) {
 }
 
 /** Builds into `<root>/dist`. Running programs keep working: new files come first, the entries last, stale chunks go at the end. */
-export async function build(root) {
+export async function build(root, { isClean = false } = {}) {
   // Taken before reading: a source that changes during the build makes this build stale, not wrongly fresh.
   const stamp = contentStamp(root);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -69,16 +69,21 @@ export async function build(root) {
   const dist = join(root, 'dist');
   const contents = new Map(outputFiles.map((file) => [relative(dist, file.path).replaceAll('\\', '/'), file.contents]));
   // bin/mcpctl.js prints it without loading the program.
-  const { explain, registry } = await loadCli(root);
+  const { explain, registry } = await loadSource(
+    root,
+    "export { registry } from './src/cli/registry.ts'; export { explain } from './src/cli/help.ts';",
+  );
   contents.set('help.txt', Buffer.from(`${explain(undefined, registry, 'shell').help}\n`));
   contents.set('THIRD_PARTY_NOTICES.txt', Buffer.from(thirdPartyNotices(root, metafile)));
   const isEntry = (file) => file.replace(/\.js$/, '') in entries;
   const files = [...contents.keys()].sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)));
   for (const file of files) replaceFile(join(dist, file), contents.get(file));
 
+  // What runs now loads chunks of the build before when it comes to them; a package has no use for those.
+  const before = filesOfBuild(root);
   const sizes = Object.fromEntries(files.map((file) => [file, contents.get(file).length]));
   replaceFile(join(root, stampFile), `${JSON.stringify({ stamp, files: sizes })}\n`);
-  removeOthers(dist, new Set([...files, relative(dist, join(root, stampFile))]));
+  removeOthers(dist, new Set([...files, ...(isClean ? [] : before), relative(dist, join(root, stampFile))]));
   return { files: files.length, bytes: Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0) };
 }
 

@@ -3,13 +3,13 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findPlaces } from './config/paths.js';
-import { systemClock, systemRandom } from './core/clock.js';
-import { cancelled, type EndSignal, exitCodeFor, McpctlError, signalExitCodes } from './core/errors.js';
-import { Redactor } from './core/redact.js';
-import { sanitizeText } from './core/sanitize.js';
 import type { Session } from './cli/run.js';
 import type { Terminal } from './cli/terminal.js';
+import { findPlaces } from './config/paths.js';
+import { systemClock, systemRandom } from './core/clock.js';
+import { cancelled, type EndSignal, exitCodeFor, exitCodes, McpctlError, signalExitCodes } from './core/errors.js';
+import { Redactor } from './core/redact.js';
+import { sanitizeText } from './core/sanitize.js';
 import type { ProcessGroups as Groups } from './io/process-group.js';
 import type { Manager as TheManager } from './manager/manager.js';
 
@@ -32,6 +32,8 @@ const interruption = new AbortController();
 let manager: TheManager | undefined;
 let groups: Groups | undefined;
 let isPipeBroken = false;
+/** As a shell counts a process that SIGPIPE ended. */
+let outputErrorCode = 141;
 
 await run();
 
@@ -47,7 +49,7 @@ async function run(): Promise<void> {
   }
   await Promise.all([drained(stdout), drained(stderr)]);
   // Explicit, so that a forgotten handle of a library cannot keep a finished command alive.
-  process.exit(isPipeBroken ? 141 : code);
+  process.exit(isPipeBroken ? outputErrorCode : code);
 }
 
 async function runFront(): Promise<number> {
@@ -186,7 +188,7 @@ async function close(): Promise<void> {
 }
 
 function processTerminal(): Terminal {
-  stdout.on('error', onPipeError);
+  stdout.on('error', onOutputError);
   stderr.on('error', () => {});
   let isRead = false;
   return {
@@ -218,9 +220,14 @@ function processTerminal(): Terminal {
   };
 }
 
-/** The reader went away (`| head`): stop working for it, quietly. */
-function onPipeError(): void {
+/** The reader went away (`| head`): stop working for it, quietly. Anything else, a full disk for one, is told. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (isPipeBroken) return;
   isPipeBroken = true;
+  if (error.code !== 'EPIPE') {
+    outputErrorCode = exitCodes.UNAVAILABLE;
+    stderr.write(`error: Cannot write to stdout: ${error.message}\nhint: make room, or write somewhere else\n`);
+  }
   interruption.abort(cancelled('SIGTERM'));
 }
 
@@ -248,6 +255,8 @@ function handleBugs(): void {
   };
   process.on('uncaughtException', onBug);
   process.on('unhandledRejection', onBug);
+  // The end is always explicit, so this is an end without an answer.
+  process.on('beforeExit', () => onBug(new Error('nothing is left to wait for, but the command is not done')));
 }
 
 /** The SDK reports odd servers on the console; that would mix their words, raw, into our output. */

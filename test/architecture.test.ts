@@ -1,6 +1,7 @@
 /** Holds src/ to the architecture, and each rule to finding what it is there to find. */
-import { describe, expect, it } from 'vitest';
+
 import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
 import * as rules from './support/architecture-rules.js';
 import { parseSource, readSourceTree } from './support/source-tree.js';
 

@@ -4,14 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What a build reads, relative to the root. Folders count with every file in them. */
-const inputs = [
-  'src',
-  'package.json',
-  'package-lock.json',
-  'scripts/build.mjs',
-  'scripts/lib/build-stamp.mjs',
-  'scripts/lib/notices.mjs',
-];
+const inputs = ['src', 'package.json', 'package-lock.json', 'scripts/build.mjs', 'scripts/lib'];
 
 /** Written last by a build, so that its presence means a complete one. */
 export const stampFile = 'dist/.build.json';
@@ -44,4 +37,13 @@ function filesOf(root, input) {
   if (statSync(join(root, input)).isFile()) return [input];
   const names = readdirSync(join(root, input), { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return names.flatMap((entry) => (entry.isDirectory() ? filesOf(root, `${input}/${entry.name}`) : [`${input}/${entry.name}`]));
+}
+
+/** The files of the build that lies in dist/ now, relative to it. */
+export function filesOfBuild(root) {
+  try {
+    return Object.keys(JSON.parse(readFileSync(join(root, stampFile), 'utf8')).files);
+  } catch {
+    return [];
+  }
 }

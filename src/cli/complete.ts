@@ -2,8 +2,8 @@
 
 import { unreachable } from '../core/errors.js';
 import { sanitizeText } from '../core/sanitize.js';
-import { argumentKeys, argumentValues, type ToolShape } from './complete-schema.js';
 import type { CommandSpec, FlagSpec, PositionalSpec } from './command.js';
+import { argumentKeys, argumentValues, type ToolShape } from './complete-schema.js';
 import { openWord, quoteWord, splitWords, type Word } from './tokenize.js';
 
 /** Where names come from. Everything is answered from memory. */

@@ -1,8 +1,8 @@
 /** What the manager tells while a one-shot or a batch runs: warnings always, everything else with `--verbose`. */
 
 import { formatDuration } from '../core/duration.js';
-import type { Emitter } from '../core/events.js';
 import { unreachable } from '../core/errors.js';
+import type { Emitter } from '../core/events.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { ManagerEvent } from '../manager/server-status.js';
 

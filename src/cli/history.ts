@@ -2,11 +2,11 @@
 
 import { appendFile, chmod } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ensureFolder } from '../io/folders.js';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { isSecretName, type Redactor } from '../core/redact.js';
 import { sanitizeText } from '../core/sanitize.js';
 import { readTextIfExists, writeFileAtomic } from '../io/atomic-file.js';
+import { ensureFolder } from '../io/folders.js';
 import { registry } from './registry.js';
 
 export const historyLimits = {

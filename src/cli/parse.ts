@@ -1,7 +1,7 @@
 /** Words to a command: global flags, command name, positionals and flags, as the registry declares them. */
 
-import { McpctlError } from '../core/errors.js';
 import { parseDuration } from '../core/duration.js';
+import { McpctlError } from '../core/errors.js';
 import { didYouMean } from '../core/suggest.js';
 import type { CommandSpec, FlagSpec } from './command.js';
 
@@ -149,7 +149,12 @@ async function parseFlags(tokens: readonly string[], spec: CommandSpec | undefin
     // `--no-x` would negate `--x` in commander; here it is a switch of its own name.
     option.negate = false;
     option.attributeName = () => camelCase(flag.name);
-    if (flag.name === 'config') option.argParser((value: string, previous: string[] = []) => [...previous, value]);
+    if (flag.name === 'config') {
+      option.argParser((value: string, previous: string[] = []) => {
+        if (value === '') throw usageError('--config names no file', spec);
+        return [...previous, value];
+      });
+    }
     command.addOption(option);
   }
   try {

@@ -1,8 +1,8 @@
 /** One command from words to exit code, the same for the REPL, a batch line and a one-shot: every cross-cutting wish is a step here. */
 
 import type { Config } from '../config/schema.js';
-import { exitCodeFor, McpctlError, toMcpctlError } from '../core/errors.js';
 import { formatDuration } from '../core/duration.js';
+import { exitCodeFor, McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Redactor } from '../core/redact.js';
 import { sanitizeData, sanitizeText, toSafeJson } from '../core/sanitize.js';
 import type { Manager } from '../manager/manager.js';

@@ -72,14 +72,28 @@ async function findOn(server: string, name: string, { manager, signal, refresh =
   });
 }
 
+/** How long a search by bare name waits for servers to connect, in milliseconds. */
+const bareSearchMs = 10_000;
+
 async function findBare(name: string, { manager, signal, refresh = false }: FindOptions): Promise<FoundTool> {
   await manager.remembered();
+  const known = manager.names().filter((server) => manager.knownTools(server)?.some((tool) => tool.name === name));
+  if (known.length > 1) throw ambiguous(name, known);
+  // One silent server must not keep the others' tools from being found.
+  await manager.connectAll(manager.names(), signal, bareSearchMs);
+  const unsettled = new Set(
+    manager
+      .snapshot()
+      .filter(({ status }) => status === 'connecting')
+      .map((server) => server.name),
+  );
   const enabled = manager
     .snapshot()
     .filter((server) => server.enabled)
     .map((server) => server.name);
   const lists = await Promise.all(
     enabled.map(async (server) => {
+      if (unsettled.has(server)) return { server, tools: [], failed: true };
       const list = await manager.listTools(server, signal, { refresh }).catch((error: unknown) => {
         signal.throwIfAborted();
         return error instanceof McpctlError ? error : undefined;
@@ -91,13 +105,11 @@ async function findBare(name: string, { manager, signal, refresh = false }: Find
     tools.filter((tool) => tool.name === name).map((tool) => ({ server, tool })),
   );
   if (found.length === 1) return found[0]!;
-  if (found.length > 1) {
-    const candidates = found.map(({ server }) => `${server}/${name}`);
-    throw new McpctlError('AMBIGUOUS_TOOL', `${found.length} servers have a tool "${name}": ${candidates.join(', ')}`, {
-      hint: `write it with its server: ${candidates[0]}`,
-      details: { candidates },
-    });
-  }
+  if (found.length > 1)
+    throw ambiguous(
+      name,
+      found.map(({ server }) => server),
+    );
   const all = lists.flatMap(({ server, tools }) => tools.map((tool) => `${server}/${tool.name}`));
   const failed = lists.filter((list) => list.failed).map(({ server }) => server);
   const near = didYouMean(name, [...new Set(all.map((address) => address.slice(address.indexOf('/') + 1)))]);
@@ -109,4 +121,12 @@ async function findBare(name: string, { manager, signal, refresh = false }: Find
       details: { unreachable: failed },
     },
   );
+}
+
+function ambiguous(name: string, servers: readonly string[]): McpctlError {
+  const candidates = servers.map((server) => `${server}/${name}`);
+  return new McpctlError('AMBIGUOUS_TOOL', `${candidates.length} servers have a tool "${name}": ${candidates.join(', ')}`, {
+    hint: `write it with its server: ${candidates[0]}`,
+    details: { candidates },
+  });
 }

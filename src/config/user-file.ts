@@ -1,5 +1,5 @@
 /** Changes to the user's own configuration file: one value at a time, everything else stays as it was typed. */
-import { dirname, join, basename } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { findNodeAtLocation, type Node } from 'jsonc-parser';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { didYouMean } from '../core/suggest.js';

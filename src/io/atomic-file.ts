@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, lstat, open, readdir, readlink, realpath, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { ensureFolder } from './folders.js';
 import { McpctlError } from '../core/errors.js';
+import { ensureFolder } from './folders.js';
 
 export interface WriteOptions {
   /** Permissions of the file, whatever it had before. */

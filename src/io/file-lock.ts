@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { link, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { ensureFolder } from './folders.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
+import { ensureFolder } from './folders.js';
 import { isRunning, pidScope, processFacts } from './procfs.js';
 
 /*

@@ -1,6 +1,6 @@
 /** Keep-alive agents whose every new socket passes the address guard, happy eyeballs, a connect deadline and TLS as we insist. */
 import { lookup as systemLookup } from 'node:dns';
-import { Agent as HttpAgent, type ClientRequest, type ClientRequestArgs } from 'node:http';
+import { type ClientRequest, type ClientRequestArgs, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';

@@ -2,8 +2,8 @@
 import { type Dirent, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.js';
-import { environmentOf, isRunning, listProcesses, type ProcessFacts, pidScope, processFacts } from './procfs.js';
 import { parseRegistry, type RegistryFile, registryDir, spawnIdVariable } from './process-registry.js';
+import { environmentOf, isRunning, listProcesses, type ProcessFacts, pidScope, processFacts } from './procfs.js';
 
 export interface SweepOptions {
   readonly runtimeDir: string;

@@ -59,6 +59,8 @@ export class ProcessGroups implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #runtimeDir: string;
   readonly #live = new Map<number, Group>();
+  /** Started, but neither the watchdog nor the registry knows of them yet. */
+  readonly #unguarded: Group[] = [];
   readonly #watchdog: Watchdog;
   readonly #registry: ProcessRegistry;
   readonly #mark: string;
@@ -122,8 +124,11 @@ export class ProcessGroups implements AsyncDisposable {
       gone: () => this.#forget(group),
     });
     this.#live.set(group.pid, group);
-    // After the caller's own work of this tick: starting the watchdog takes a millisecond that the server does not wait for.
-    setImmediate(() => this.#guard(group));
+    this.#unguarded.push(group);
+    // For a single server after the caller's own work of this tick: starting the watchdog takes a millisecond that it does not
+    // wait for. Several at once would take long enough for our own death to leave them behind.
+    if (this.#watchdog.pid !== null || this.#unguarded.length > 1) this.#guardAll();
+    else setImmediate(() => this.#guardAll());
     return Promise.resolve(group);
   }
 
@@ -151,10 +156,13 @@ export class ProcessGroups implements AsyncDisposable {
     this.#registry.close();
   }
 
-  #guard(group: Group): void {
-    if (this.#live.get(group.pid) !== group) return;
-    this.#watchdog.watch(group.pid);
-    this.#registry.add({ groupId: group.pid, startTicks: processFacts(group.pid)?.startTicks ?? null, spawnId: group.spawnId });
+  #guardAll(): void {
+    for (const group of this.#unguarded.splice(0)) {
+      if (this.#live.get(group.pid) !== group) continue;
+      this.#watchdog.watch(group.pid);
+      const startTicks = processFacts(group.pid)?.startTicks ?? null;
+      this.#registry.add({ groupId: group.pid, startTicks, spawnId: group.spawnId });
+    }
   }
 
   #forget(group: Group): void {

@@ -60,11 +60,7 @@ export async function spawnFailure(error: unknown, attempt: SpawnAttempt): Promi
   const found = file === null ? null : await stat(file).catch(() => null);
 
   if (file === null || found === null) {
-    const where = command.includes('/')
-      ? ''
-      : searched.length > 0
-        ? ` in PATH (${searched.join(delimiter)})`
-        : ' because PATH is empty';
+    const where = command.includes('/') ? '' : searched.length > 0 ? ' in PATH' : ' because PATH is empty';
     return fail(
       'command-not-found',
       `Command ${command} was not found${where}`,

@@ -1,11 +1,11 @@
 /** How a call travels: the policies around it, outermost first, on one screen. */
 
 import type { Clock } from '../core/clock.js';
-import type { Emitter } from '../core/events.js';
 import { McpctlError, toMcpctlError } from '../core/errors.js';
+import type { Emitter } from '../core/events.js';
+import type { CallToolResult, Tool } from '../mcp/connection.js';
 import { deadline } from '../policy/deadline.js';
 import { type Attempt, compose, type Policy } from '../policy/policy.js';
-import type { CallToolResult, Tool } from '../mcp/connection.js';
 import type { ManagedServer } from './managed-server.js';
 import type { ManagerEvent } from './server-status.js';
 

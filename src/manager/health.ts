@@ -1,8 +1,8 @@
 /** Asks a connected server for a sign of life now and then. Never in the way of a call, and never fooled by a busy server. */
 
+import type { HealthOptions } from '../config/schema.js';
 import type { Cancel, Clock, Random } from '../core/clock.js';
 import { McpctlError, toMcpctlError } from '../core/errors.js';
-import type { HealthOptions } from '../config/schema.js';
 
 /** This many checks in a row without an answer, while nobody waits for a call, mean that the server is gone. */
 const deadAfterFailures = 3;

@@ -3,9 +3,10 @@
 import type { ServerConfig } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
 import type { Connection, Tool } from '../mcp/connection.js';
+import type { EraVerdict } from '../mcp/era.js';
 import { deadline } from '../policy/deadline.js';
-import { runAttempt } from '../policy/policy.js';
 import { Debounced } from '../policy/debounce.js';
+import { runAttempt } from '../policy/policy.js';
 import type { ServerMemory } from '../state/server-memory.js';
 import { HealthMonitor } from './health.js';
 import { Latency } from './latency.js';
@@ -28,6 +29,8 @@ export class ManagedServer implements AsyncDisposable {
   readonly #remembering: Promise<void>;
   readonly #lifetime = new AbortController();
   #memory: ServerMemory = {};
+  /** What is taken for granted of a server that has not answered yet; not remembered. */
+  #assumed: EraVerdict | undefined;
   #inFlight = 0;
 
   constructor(
@@ -51,6 +54,8 @@ export class ManagedServer implements AsyncDisposable {
     this.life = new ServerLifecycle(config, parts, {
       open: (signal) => this.#open(signal),
       onConnected: (connection) => {
+        this.#assumed = undefined;
+        if (connection.verified) this.#health.sawLife();
         this.#remember({ era: connection.verdict as never });
         if (parts.longLived && config.health.intervalMs > 0) this.#health.start();
       },
@@ -68,19 +73,26 @@ export class ManagedServer implements AsyncDisposable {
   async #open(signal: AbortSignal): Promise<Connection> {
     const { parts, config } = this;
     await this.#remembering;
-    return parts.openConnection({
+    const opening = parts.openConnection({
       server: config,
       groups: parts.groups,
       env: parts.env,
       stop: { ...parts.stop, stdinMs: config.stop.graceMs ?? parts.stop.stdinMs },
       clock: parts.clock,
       clientVersion: parts.clientVersion,
-      remembered: this.#memory.era as never,
+      remembered: this.#assumed ?? (this.#memory.era as never),
       signal,
       onStderr: (line) => parts.events.emit({ type: 'server-stderr', server: config.name, line }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
       // A one-shot is gone before a list can change; subscribing would cost it a request.
       ...(parts.longLived ? { onToolsChanged: () => this.#toolsChanged() } : {}),
+    });
+    return opening.catch((error: unknown) => {
+      // It ended at the question for its era and again without it. The next attempts need not start it twice.
+      if (error instanceof McpctlError && error.details?.starts === 2) {
+        this.#assumed = { kind: 'legacy', transport: 'stdio', at: parts.clock.date().getTime() };
+      }
+      throw error;
     });
   }
 

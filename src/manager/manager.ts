@@ -1,8 +1,8 @@
 /** Every configured server under one roof: connect, call, watch, close. The faces (REPL, one-shot) talk to nothing else. */
 
 import type { Config } from '../config/schema.js';
-import { Emitter } from '../core/events.js';
 import { McpctlError } from '../core/errors.js';
+import { Emitter } from '../core/events.js';
 import { didYouMean } from '../core/suggest.js';
 import { type CallToolResult, openConnection, type Tool } from '../mcp/connection.js';
 import { checkInput } from '../mcp/json-schema.js';

@@ -14,6 +14,9 @@ import { type ErrorInfo, initialState, type ServerInput, type ServerState, trans
 /** A connection that lived this long ends a series of failures: the next loss begins with the shortest wait again. */
 const stableMs = 30_000;
 
+/** The turn of one server among those that are connecting at the same time, in milliseconds. */
+const turnMs = 2000;
+
 export interface LifecycleHooks {
   /** Opens a connection; must end, and leave nothing behind, when the signal is aborted. */
   readonly open: (signal: AbortSignal) => Promise<Connection>;
@@ -128,11 +131,14 @@ export class ServerLifecycle implements AsyncDisposable {
     try {
       if (this.config.problem) throw this.config.problem;
       await this.#closing;
-      const opened = await connects.run(signal, async () => {
+      let opening: Promise<Connection> | undefined;
+      await connects.run(signal, async () => {
         // The time a server had to queue for its turn is not held against it.
         startedAt = clock.now();
-        return await this.#openInTime(signal);
+        opening = this.#openInTime(signal);
+        await this.#settledOrSlow(opening);
       });
+      const opened = await opening!;
       if (signal.aborted || this.#state.generation !== generation) {
         // Somebody closed, disabled or reconnected meanwhile: this session is nobody's.
         await opened[Symbol.asyncDispose]();
@@ -152,11 +158,24 @@ export class ServerLifecycle implements AsyncDisposable {
     }
   }
 
+  /** A server that is slow to answer does not keep the others from starting: its turn ends, its attempt goes on. */
+  async #settledOrSlow(opening: Promise<unknown>): Promise<void> {
+    let cancel = () => {};
+    const slow = new Promise<void>((resolve) => {
+      cancel = this.parts.clock.after(turnMs, resolve);
+    });
+    await Promise.race([opening.catch(() => {}), slow]);
+    cancel();
+  }
+
   #openInTime(signal: AbortSignal): Promise<Connection> {
     const { definition, timeouts, name } = this.config;
     const totalMs = definition.type === 'stdio' ? timeouts.initializeMs : timeouts.connectMs + timeouts.initializeMs;
     let opening: Promise<Connection> | undefined;
-    const bound = deadline({ idleMs: totalMs, totalMs, what: `connect ${name}`, server: name }, this.parts.clock);
+    const bound = deadline(
+      { idleMs: totalMs, totalMs, what: `connect ${name}`, server: name, hint: this.#patienceHint() },
+      this.parts.clock,
+    );
     return runAttempt(signal, (first) =>
       bound((current) => {
         opening = this.hooks.open(current.signal);
@@ -167,6 +186,11 @@ export class ServerLifecycle implements AsyncDisposable {
       if (opening) this.#closeAfter(opening.then((late) => late[Symbol.asyncDispose]()));
       throw error;
     });
+  }
+
+  #patienceHint(): string {
+    const key = this.config.definition.type === 'stdio' ? 'initialize' : 'connect';
+    return `if it only needs longer: "timeouts": { "${key}": "2m" } for this server in the configuration`;
   }
 
   #adopt(connection: Connection, durationMs: number, generation: number): void {
@@ -282,7 +306,14 @@ function isExit(error: McpctlError): boolean {
   return error.code === 'SERVER_EXITED' || (error.code === 'UNAVAILABLE' && spawnFailures.has(String(error.details?.reason)));
 }
 
-const spawnFailures = new Set(['command-not-found', 'not-executable', 'cwd-not-found', 'spawn-failed']);
+const spawnFailures = new Set([
+  'command-not-found',
+  'interpreter-not-found',
+  'not-executable',
+  'cwd-not-found',
+  'too-large',
+  'spawn-failed',
+]);
 
 function crashLoopError(last: McpctlError, server: string): McpctlError {
   return new McpctlError(

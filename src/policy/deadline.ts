@@ -13,6 +13,8 @@ export interface DeadlineOptions {
   /** Names the operation in the error: `call everything/echo`. */
   readonly what: string;
   readonly server: string;
+  /** What to do about it; by default the flag of the command line. */
+  readonly hint?: string;
 }
 
 /**
@@ -44,11 +46,11 @@ export function deadline(options: DeadlineOptions, clock: Clock): Policy {
   };
 }
 
-function timeout({ what, server, idleMs, totalMs }: DeadlineOptions, elapsedMs: number): McpctlError {
+function timeout({ what, server, idleMs, totalMs, hint }: DeadlineOptions, elapsedMs: number): McpctlError {
   const why = elapsedMs >= totalMs ? `no answer within ${formatDuration(totalMs)}` : `silent for ${formatDuration(idleMs)}`;
   return new McpctlError('TIMEOUT', `${what}: ${why}`, {
     server,
-    hint: 'give it longer with --timeout, e.g. --timeout 5m',
+    hint: hint ?? 'give it longer with --timeout, e.g. --timeout 5m',
     details: { idleMs, totalMs, elapsedMs: Math.round(elapsedMs) },
     delivered: 'maybe',
   });

@@ -1,6 +1,7 @@
 /** Whatever is wrong with a file, a flag, an argument or the machine: one clear error with a hint, the right exit code, nothing left running. */
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+
 import { spawn } from 'node:child_process';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { needs } from '../support/needs.js';

@@ -229,7 +229,7 @@ describe('notices', () => {
       broken: { ...fault, env: { FAULT: 'exit-at-start=3' } },
     });
     await using terminal = startTerminal([], { home });
-    await terminal.waitFor(/! gone: Cannot reach 127\.0\.0\.1:9: .*refused.*; next try in [\d.]+ s/);
+    await terminal.waitFor(/! gone unavailable: Cannot reach 127\.0\.0\.1:9: .*refused.*; next try in [\d.]+ s/);
     await terminal.waitFor(/! broken .*code 3.*; next try in [\d.]+ s/);
     await terminal.waitFor('x broken gave up after 5 exits in 60 s; /mcp reconnect broken', { timeoutMs: 19_000 });
     expect(await run(terminal, 'status broken --json')).toContain('CRASH_LOOP');

@@ -2,8 +2,8 @@
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { McpctlError } from '../../src/core/errors.js';
 import type { ConfigProblem } from '../../src/config/schema.js';
+import type { McpctlError } from '../../src/core/errors.js';
 import { loadFor } from '../support/load-config.js';
 import { type TempHome, tempHome } from '../support/temp-home.js';
 

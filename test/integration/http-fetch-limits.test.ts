@@ -1,6 +1,6 @@
 /** What a server can make us hold: large answers, bombs and endless events, each stopped at its limit without hurting others. */
 import type { ServerResponse } from 'node:http';
-import { constants, createDeflateRaw, deflateRawSync, deflateSync, gzipSync, brotliCompressSync } from 'node:zlib';
+import { brotliCompressSync, constants, createDeflateRaw, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.js';
 import { createHttpFetch, type HttpFetch, type HttpFetchOptions } from '../../src/io/http-fetch.js';

@@ -2,8 +2,8 @@
 import { getEventListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { McpctlError } from '../../src/core/errors.js';
 import { systemClock } from '../../src/core/clock.js';
+import { McpctlError } from '../../src/core/errors.js';
 import { privateAddressGuard } from '../../src/io/address-guard.js';
 import { createHttpFetch, type HttpFetch, type HttpFetchOptions } from '../../src/io/http-fetch.js';
 import { readBody, sendJson, startHttpServer, startTcpServer, type TestServer } from '../support/http-server.js';

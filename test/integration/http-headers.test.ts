@@ -1,6 +1,6 @@
 /** The headers of the configuration go with every request to the configured origin, and to nobody else. */
 import { describe, expect, it } from 'vitest';
-import { failure, type Fixture, never, rig, startFixture } from '../fixtures/http-rig.js';
+import { type Fixture, failure, never, rig, startFixture } from '../fixtures/http-rig.js';
 import { startTcpServer } from '../support/http-server.js';
 
 const headers = { Authorization: 'Bearer t0ken-for-one-origin', 'X-Tenant': 'blue' };

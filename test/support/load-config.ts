@@ -1,8 +1,9 @@
 /** `loadConfig` for tests: a temporary home, a given environment, two cores. */
-import { systemClock } from '../../src/core/clock.js';
+
 import { loadConfig } from '../../src/config/load.js';
 import { findPlaces } from '../../src/config/paths.js';
 import type { Config, ServerConfig } from '../../src/config/schema.js';
+import { systemClock } from '../../src/core/clock.js';
 import type { TempHome } from './temp-home.js';
 
 export interface LoadFor {

@@ -1,7 +1,7 @@
 /** Runs the real program under a pseudo-terminal, for what only a terminal shows: the REPL, Ctrl-C, completion, colour. */
 import { stripVTControlCharacters } from 'node:util';
 import { type IPty, spawn } from '@lydell/node-pty';
-import { cliPath, type CliOptions } from './run-cli.js';
+import { type CliOptions, cliPath } from './run-cli.js';
 import { waitFor } from './wait-for.js';
 
 export interface TerminalOptions extends CliOptions {

@@ -1,7 +1,7 @@
 /** Which tool is meant: with its server, in two words, bare, ambiguous, or not there. */
 import { describe, expect, it } from 'vitest';
-import { findTool, serverOf } from '../../../src/cli/tool-ref.js';
 import { exampleCall, signature } from '../../../src/cli/signature.js';
+import { findTool, serverOf } from '../../../src/cli/tool-ref.js';
 import { McpctlError } from '../../../src/core/errors.js';
 import type { Manager, Tool } from '../../../src/manager/manager.js';
 
@@ -15,6 +15,8 @@ const lists: Record<string, Tool[]> = {
 const manager = {
   names: () => [...Object.keys(lists), 'down'],
   remembered: async () => {},
+  knownTools: (server: string) => lists[server],
+  connectAll: async () => {},
   snapshot: () => [...Object.keys(lists), 'down'].map((name) => ({ name, enabled: true })),
   listTools: async (server: string) => {
     if (server === 'down') throw new McpctlError('UNAVAILABLE', 'down', { server });

@@ -1,7 +1,8 @@
 /** Variables in configured strings. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables as users write them in a file
-import { describe, expect, it } from 'vitest';
+
 import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
 import { expand } from '../../../src/config/expand.js';
 
 const env = { HOST: 'example.com', EMPTY: '', NESTED: '${HOST}', _X1: 'x' };

@@ -1,8 +1,8 @@
 /** Connecting, losing, retrying, giving up and closing, with a clock that a test moves. */
 import { describe, expect, it } from 'vitest';
 import { McpctlError } from '../../../src/core/errors.js';
-import type { ManagerEvent } from '../../../src/manager/server-status.js';
 import { ServerLifecycle } from '../../../src/manager/server-lifecycle.js';
+import type { ManagerEvent } from '../../../src/manager/server-status.js';
 import type { Connection } from '../../../src/mcp/connection.js';
 import { FakeConnection, fakeParts, serverConfig, settle } from '../../support/fake-connection.js';
 
@@ -141,23 +141,30 @@ describe('ServerLifecycle', () => {
     expect(late.disposals).toBeGreaterThan(0);
   });
 
-  it('ends an attempt at the deadline of its own start, 60 s after its turn came, not after it began to queue', async () => {
-    const { parts, clock, control } = fakeParts({ limit: 1 });
+  it('lets the next one start after 2 s of a silent server, and counts 60 s from the own start of each', async () => {
+    const { parts, clock, control } = fakeParts({ limit: 1, longLived: false });
     const make = (name: string) =>
       new ServerLifecycle(serverConfig({ name }), parts, {
         open: (signal) => parts.openConnection({ signal } as never),
         onConnected: () => {},
         onLost: () => {},
       });
-    control.open = ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    control.open = ({ signal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     const [first, second] = [make('first'), make('second')];
     first.connect().catch(() => {});
     second.connect().catch(() => {});
-    await clock.advance(60_000);
+    await clock.advance(1999);
+    await settle();
+    expect(control.attempts).toBe(1);
+    await clock.advance(1);
+    await settle();
+    expect(control.attempts).toBe(2);
+    await clock.advance(58_000);
     await settle();
     expect(first.state).toMatchObject({ status: 'error', error: { code: 'TIMEOUT' } });
     expect(second.state.status).toBe('connecting');
-    await clock.advance(59_999);
+    await clock.advance(1999);
     expect(second.state.status).toBe('connecting');
     await clock.advance(1);
     await settle();
