@@ -118,7 +118,7 @@ const badWords: readonly (readonly [words: readonly string[], code: string, said
   [['status', '-x'], 'USAGE', /option '-x'/],
   [['--json=yes', 'status'], 'USAGE', /--json/],
   [['-c'], 'USAGE', /argument missing/],
-  [['--config=', 'status'], 'CONFIG_INVALID', /directory|empty/],
+  [['--config=', 'status'], 'USAGE', /names no file/],
   [['status', '--timeout'], 'USAGE', /argument missing/],
   [['status', '--timeout', '5'], 'USAGE', /takes a duration, not "5"/],
   [['status', '--timeout', '0s'], 'USAGE', /takes a duration/],

@@ -48,6 +48,13 @@ async function tree({ installed = true } = {}): Promise<Tree> {
   await mkdir(join(root, 'src'));
   await writeFile(join(root, 'src/main.ts'), program);
   await writeFile(join(root, 'src/late.ts'), 'export const late = "loaded late";');
+  // What the build takes from the real program: nothing is on the hot path here, and the help is one line.
+  await writeFile(join(root, 'scripts/lib/hot-path.mjs'), '');
+  await mkdir(join(root, 'src/cli'));
+  await writeFile(join(root, 'src/cli/registry.ts'), 'export const registry = [];');
+  await writeFile(join(root, 'src/cli/help.ts'), "export const explain = () => ({ help: 'no help' });");
+  await mkdir(join(root, 'test/support'), { recursive: true });
+  await cp(join(repository, 'test/support/setup.ts'), join(root, 'test/support/setup.ts'));
   if (installed) await symlink(join(repository, 'node_modules'), join(root, 'node_modules'));
   const start = (args: readonly string[], env: Record<string, string | undefined> = {}) =>
     spawn(process.execPath, args, {
@@ -94,7 +101,7 @@ describe('npm start', () => {
     });
   });
 
-  it('builds again when a file of dist/ is gone, and leaves no chunk of an earlier build', async () => {
+  it('builds again when a file of dist/ is gone, and keeps the chunks of the build before, and of no other', async () => {
     await using checkout = await tree();
     await checkout.run(['scripts/build.mjs']);
     const [chunk] = await readdir(join(checkout.root, 'dist/chunks'));
@@ -103,7 +110,13 @@ describe('npm start', () => {
 
     await writeFile(join(checkout.root, 'src/late.ts'), 'export const late = "another hash";');
     await checkout.run(['scripts/build.mjs']);
+    // A program that was started before still loads it; the one that was started before that has had its time.
+    expect(existsSync(join(checkout.root, 'dist/chunks', chunk!))).toBe(true);
+    await writeFile(join(checkout.root, 'src/late.ts'), 'export const late = "a third hash";');
+    await checkout.run(['scripts/build.mjs']);
     expect(existsSync(join(checkout.root, 'dist/chunks', chunk!))).toBe(false);
+    await checkout.run(['scripts/build.mjs', '--clean']);
+    expect(await readdir(join(checkout.root, 'dist/chunks'))).toHaveLength(1);
   });
 
   it('adds the example configuration unless -c, --config or --config= names another; what follows -- does not count', async () => {

@@ -217,7 +217,7 @@ describe('a server that ends', () => {
 });
 
 describe('a server that cannot be started', () => {
-  it('names the command and the PATH it was looked for in', async () => {
+  it('names the command, and in the details the PATH it was looked for in', async () => {
     await using server = await rig({ command: 'no-such-program-9' });
     const error = await failure(server.transport.start());
     expect(error).toMatchObject({
@@ -226,7 +226,8 @@ describe('a server that cannot be started', () => {
       delivered: 'no',
       details: { reason: 'command-not-found', command: 'no-such-program-9', code: 'ENOENT' },
     });
-    expect(error.message).toBe(`Command no-such-program-9 was not found in PATH (${process.env.PATH})`);
+    expect(error.message).toBe('Command no-such-program-9 was not found in PATH');
+    expect(error.details?.path).toEqual(process.env.PATH?.split(':'));
     expect(error.hint).toContain('install no-such-program-9');
     await server.transport.close();
   });
