@@ -77,20 +77,20 @@ const bareSearchMs = 10_000;
 
 async function findBare(name: string, { manager, signal, refresh = false }: FindOptions): Promise<FoundTool> {
   await manager.remembered();
-  const known = manager.names().filter((server) => manager.knownTools(server)?.some((tool) => tool.name === name));
-  if (known.length > 1) throw ambiguous(name, known);
-  // One silent server must not keep the others' tools from being found.
-  await manager.connectAll(manager.names(), signal, bareSearchMs);
-  const unsettled = new Set(
-    manager
-      .snapshot()
-      .filter(({ status }) => status === 'connecting')
-      .map((server) => server.name),
-  );
   const enabled = manager
     .snapshot()
     .filter((server) => server.enabled)
     .map((server) => server.name);
+  const known = enabled.filter((server) => manager.knownTools(server)?.some((tool) => tool.name === name));
+  if (known.length > 1) throw ambiguous(name, known);
+  // One silent server must not keep the others' tools from being found.
+  await manager.connectAll(enabled, signal, bareSearchMs);
+  const unsettled = new Set(
+    manager
+      .snapshot(enabled)
+      .filter(({ status }) => status === 'connecting')
+      .map((server) => server.name),
+  );
   const lists = await Promise.all(
     enabled.map(async (server) => {
       if (unsettled.has(server)) return { server, tools: [], failed: true };

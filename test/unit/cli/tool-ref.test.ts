@@ -17,7 +17,7 @@ const manager = {
   remembered: async () => {},
   knownTools: (server: string) => lists[server],
   connectAll: async () => {},
-  snapshot: () => [...Object.keys(lists), 'down'].map((name) => ({ name, enabled: true })),
+  snapshot: () => [...Object.keys(lists), 'down'].map((name) => ({ name, enabled: true, status: 'connected' })),
   listTools: async (server: string) => {
     if (server === 'down') throw new McpctlError('UNAVAILABLE', 'down', { server });
     const tools = Object.hasOwn(lists, server) ? lists[server] : undefined;
