@@ -3,7 +3,7 @@
 import type { Clock } from '../core/clock.js';
 import { McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Emitter } from '../core/events.js';
-import type { CallToolResult, Tool } from '../mcp/connection.js';
+import type { CallToolResult, ProgressInfo, Tool } from '../mcp/connection.js';
 import { deadline } from '../policy/deadline.js';
 import { type Attempt, compose, type Policy } from '../policy/policy.js';
 import type { ManagedServer } from './managed-server.js';
@@ -23,37 +23,48 @@ export interface PipelineOptions {
 }
 
 /**
- * Runs one tool call: observe -> deadline -> first delivery -> connection.
+ * Runs one tool call: connected -> observe -> deadline -> first delivery -> connection.
  * Connecting has limits of its own, so it happens before the deadline begins to run.
  *
  * @throws McpctlError; never a second execution: only what provably was not delivered is sent again.
  */
-export async function runToolCall(
+export function runToolCall(
   call: ToolCall,
   attempt: Attempt,
   { clock, events, server }: PipelineOptions,
 ): Promise<CallToolResult> {
-  const { callMs, callTotalMs } = call.timeouts;
-  if (!server.life.current) await server.life.connection(attempt.signal);
+  const { tool, args, timeouts } = call;
   const pipeline = compose(
+    connected(server),
     observe(call, clock, events),
-    deadline({ idleMs: callMs, totalMs: callTotalMs, what: `call ${call.server}/${call.tool.name}`, server: call.server }, clock),
+    deadline(
+      { idleMs: timeouts.callMs, totalMs: timeouts.callTotalMs, what: `call ${call.server}/${tool.name}`, server: call.server },
+      clock,
+    ),
     firstDelivery,
   );
-  return pipeline(
-    ({ signal, touch }) =>
-      server.use(signal, (connection) =>
-        connection.callTool(call.tool.name, call.args, {
-          signal,
-          tool: call.tool,
-          onProgress: (info) => {
-            touch();
-            events.emit({ type: 'call-progress', server: call.server, tool: call.tool.name, ...info });
-          },
-        }),
-      ),
-    attempt,
-  );
+  return pipeline(({ signal, touch }) => {
+    const onProgress = ({ progress, total, message }: ProgressInfo) => {
+      touch();
+      events.emit({
+        type: 'call-progress',
+        server: call.server,
+        tool: tool.name,
+        progress,
+        total: total ?? null,
+        message: message ?? null,
+      });
+    };
+    return server.use(signal, (connection) => connection.callTool(tool.name, args, { signal, tool, onProgress }));
+  }, attempt);
+}
+
+/** Waits for a connection; without it, nothing behind it begins. */
+function connected(server: PipelineOptions['server']): Policy {
+  return (operation, attempt) =>
+    server.life.current
+      ? operation(attempt)
+      : Promise.resolve(server.life.connection(attempt.signal)).then(() => operation(attempt));
 }
 
 /** Tells listeners of the logical call: one event at its start, one at its end, however many deliveries it took. */

@@ -18,17 +18,19 @@ export interface ToolPage {
   readonly ttlMs: number | null;
 }
 
+/** As the protocol has it. */
 export interface ProgressInfo {
   readonly progress: number;
-  readonly total: number | null;
-  readonly message: string | null;
+  readonly total?: number | undefined;
+  readonly message?: string | undefined;
 }
 
 export interface CallOptions {
   readonly signal: AbortSignal;
   /** The definition from the list: needed for header mirroring and for the check of structured results. */
   readonly tool: Tool;
-  readonly onProgress?: (progress: ProgressInfo) => void;
+  /** Called at every progress notification; asking for them is part of the call. */
+  readonly onProgress: (progress: ProgressInfo) => void;
 }
 
 export interface Connection extends AsyncDisposable {

@@ -1,6 +1,6 @@
 /** A connection on top of the SDK's client: the one file that drives it. Loaded when the first server is already starting. */
 
-import { Client } from '@modelcontextprotocol/client';
+import { Client, type ResponseCacheStore } from '@modelcontextprotocol/client';
 import { McpctlError } from '../core/errors.js';
 import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from './connection.js';
 import { type EraPlan, type EraVerdict, modernVersion, probeTimeoutMs } from './era.js';
@@ -13,6 +13,9 @@ const neverMs = 2 ** 31 - 1;
 
 /** Pages of one list; the SDK's own limit of 64 is too small for servers with thousands of tools. */
 const listMaxPages = 1000;
+
+/** Lists are kept by the manager, with their age; a second copy in every client would only take memory. */
+const noCache: ResponseCacheStore = { get: () => undefined, set: () => 0, delete: () => {}, evict: () => {}, clear: () => {} };
 
 export interface SessionOptions extends Pick<OpenOptions, 'server' | 'clock' | 'clientVersion' | 'signal' | 'onToolsChanged'> {
   /** Processes or requests that it took to get here, for the count of exits. */
@@ -28,6 +31,7 @@ export async function openSession(transport: SessionTransport, plan: EraPlan, op
     {
       capabilities: {},
       listMaxPages,
+      responseCacheStore: noCache,
       versionNegotiation: {
         mode: plan.kind === 'pin-modern' ? { pin: modernVersion } : 'auto',
         probe: { timeoutMs: transport.kind === 'stdio' ? Math.min(probeTimeoutMs, server.timeouts.initializeMs) : neverMs },
@@ -137,28 +141,19 @@ class SdkConnection implements Connection {
     return { tools: result.tools, ttlMs: typeof ttlMs === 'number' && Number.isFinite(ttlMs) && ttlMs >= 0 ? ttlMs : null };
   }
 
-  async callTool(
+  callTool(
     name: string,
     args: Readonly<Record<string, unknown>>,
     { signal, tool, onProgress }: CallOptions,
   ): Promise<CallToolResult> {
-    const result = await this.#request('tools/call', signal, () =>
-      this.client.callTool(
-        { name, arguments: args },
-        {
-          signal,
-          timeout: neverMs,
-          toolDefinition: this.#withoutOutputSchema(tool),
-          ...(onProgress
-            ? {
-                onprogress: ({ progress, total, message }) =>
-                  onProgress({ progress, total: total ?? null, message: message ?? null }),
-              }
-            : {}),
-        },
-      ),
-    );
-    if (tool.outputSchema !== undefined) await checkStructuredResult(result, tool, this.options.server.name);
+    const options = { signal, timeout: neverMs, toolDefinition: this.#withoutOutputSchema(tool), onprogress: onProgress };
+    const result = this.#request('tools/call', signal, () => this.client.callTool({ name, arguments: args }, options));
+    return tool.outputSchema === undefined ? result : this.#checked(result, tool);
+  }
+
+  async #checked(calling: Promise<CallToolResult>, tool: Tool): Promise<CallToolResult> {
+    const result = await calling;
+    await checkStructuredResult(result, tool, this.options.server.name);
     return result;
   }
 

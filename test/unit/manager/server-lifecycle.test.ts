@@ -149,8 +149,7 @@ describe('ServerLifecycle', () => {
         onConnected: () => {},
         onLost: () => {},
       });
-    control.open = ({ signal }) =>
-      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    control.open = ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     const [first, second] = [make('first'), make('second')];
     first.connect().catch(() => {});
     second.connect().catch(() => {});
