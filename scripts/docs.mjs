@@ -23,7 +23,7 @@ export async function madePages(root) {
     root,
     `
       export { registry } from './src/cli/registry.ts';
-      export { globalFlags } from './src/cli/parse.ts';
+      export { globalFlags } from './src/cli/global-flags.ts';
       export { usageOf } from './src/cli/help.ts';
       export { exitCodes, signalExitCodes } from './src/core/errors.ts';
       export { transitions } from './src/manager/server-state.ts';

@@ -3,15 +3,22 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Session } from './cli/run.js';
+import { noteEvents } from './cli/event-notes.js';
+import { type GlobalOptions, namesCommand, parse } from './cli/parse.js';
+import { createProgress } from './cli/progress.js';
+import { registry } from './cli/registry.js';
+import { runCommand, type Session } from './cli/run.js';
 import type { Terminal } from './cli/terminal.js';
+import { loadConfig } from './config/load.js';
 import { findPlaces } from './config/paths.js';
+import { formatProblem } from './config/position.js';
 import { systemClock, systemRandom } from './core/clock.js';
 import { cancelled, type EndSignal, exitCodeFor, exitCodes, McpctlError, signalExitCodes } from './core/errors.js';
 import { Redactor } from './core/redact.js';
 import { sanitizeText } from './core/sanitize.js';
-import type { ProcessGroups as Groups } from './io/process-group.js';
-import type { Manager as TheManager } from './manager/manager.js';
+import { ProcessGroups } from './io/process-group.js';
+import { Manager } from './manager/manager.js';
+import { ServerMemories } from './state/server-memory.js';
 
 declare const __MCPCTL_VERSION__: string;
 
@@ -29,8 +36,8 @@ const words = argv.slice(2);
 const clock = systemClock;
 const redactor = new Redactor();
 const interruption = new AbortController();
-let manager: TheManager | undefined;
-let groups: Groups | undefined;
+let manager: Manager | undefined;
+let groups: ProcessGroups | undefined;
 let isPipeBroken = false;
 /** As a shell counts a process that SIGPIPE ended. */
 let outputErrorCode = 141;
@@ -53,34 +60,32 @@ async function run(): Promise<void> {
 }
 
 async function runFront(): Promise<number> {
-  // Words are mostly a command; then this is what it will wait for.
-  if (words[0] !== undefined && !words.includes('--help')) loadParts().catch(() => {});
-  const [{ namesCommand, parse }, { runCommand }] = await Promise.all([import('./cli/parse.js'), import('./cli/run.js')]);
   const { signal } = interruption;
-  const isJson = env.MCPCTL_JSON === '1';
-  const isDirect = namesCommand(words) || words.some((word) => ['--help', '-h', '--version', '-V'].includes(word));
-  if (isDirect) return runCommand(words, await newSession({ json: isJson || undefined }, false), signal);
+  const json = env.MCPCTL_JSON === '1';
+  const isAnswered = words.some((word) => ['--help', '-h', '--version', '-V'].includes(word));
+  if (namesCommand(words) || isAnswered) return runCommand(words, newSession({ json }, false), signal);
 
-  const { registry } = await import('./cli/registry.js');
-  const fallback = await newSession({ json: isJson || undefined }, false);
-  const parsed = await parse(words, registry, 'shell').catch((error: unknown) => error);
+  const globals = await parse(words, registry, 'shell').then(
+    (parsed) => parsed.globals,
+    () => undefined,
+  );
   // Wrong flags are told the same way everywhere: by running into the same error.
-  if (parsed instanceof Error) return runCommand(words, fallback, signal);
-  const { globals } = parsed as Exclude<Awaited<ReturnType<typeof parse>>, Error>;
-  const defaults = { json: globals.json || isJson, quiet: globals.quiet, verbose: globals.verbose, noColor: globals.noColor };
+  if (!globals) return runCommand(words, newSession({ json }, false), signal);
+  const { quiet, verbose, noColor, keepGoing } = globals;
   const isTerminal = stdin.isTTY && stdout.isTTY;
-  const session = await newSession(defaults, isTerminal);
-  const open = () => session.open(globals);
-  const withConfig: Session = { ...session, open };
+  const base = newSession({ json: json || globals.json, quiet, verbose, noColor }, isTerminal);
+  // The configuration is that of the command line; the lines cannot name another.
+  const open = () => base.open(globals);
+  const session: Session = { ...base, open };
   if (!isTerminal) {
     const { runBatch } = await import('./cli/batch.js');
-    return runBatch({ input: stdin, session: withConfig, keepGoing: globals.keepGoing, signal });
+    return runBatch({ input: stdin, session, keepGoing, signal });
   }
   const { runRepl } = await import('./cli/repl.js');
   const historyFile = join(places().stateDir, 'history');
+  const isDumb = env.TERM === 'dumb';
   return runRepl({
-    session: withConfig,
-    isDumb: env.TERM === 'dumb',
+    session,
     stdin,
     stdout,
     manager: open,
@@ -88,15 +93,12 @@ async function runFront(): Promise<number> {
     redactor,
     clock,
     signal,
+    isDumb,
     version: __MCPCTL_VERSION__,
   });
 }
 
-async function newSession(
-  defaults: { [K in keyof Session['defaults']]?: Session['defaults'][K] | undefined },
-  isRepl: boolean,
-): Promise<Session> {
-  const { createProgress } = await import('./cli/progress.js');
+function newSession(defaults: Session['defaults'], isRepl: boolean): Session {
   const terminal = processTerminal();
   let opened: ReturnType<Session['open']> | undefined;
   return {
@@ -104,7 +106,7 @@ async function newSession(
     terminal,
     redactor,
     cwd: process.cwd(),
-    defaults: Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== undefined)),
+    defaults,
     version: __MCPCTL_VERSION__,
     open: (globals) => (opened ??= openManager(globals, terminal, isRepl)),
     expireAfter: (ms, onExpire) => clock.after(ms, onExpire),
@@ -112,32 +114,7 @@ async function newSession(
   };
 }
 
-let parts: ReturnType<typeof importParts> | undefined;
-
-/** Everything a manager is made of; begun as soon as it is clear that one is needed, so that the files are read side by side. */
-function loadParts() {
-  parts ??= importParts();
-  return parts;
-}
-
-async function importParts() {
-  const modules = await Promise.all([
-    import('./config/load.js'),
-    import('./config/position.js'),
-    import('./manager/manager.js'),
-    import('./io/process-group.js'),
-    import('./state/server-memory.js'),
-  ]);
-  const [{ loadConfig }, { formatProblem }, { Manager }, { ProcessGroups }, { ServerMemories }] = modules;
-  return { loadConfig, formatProblem, Manager, ProcessGroups, ServerMemories };
-}
-
-async function openManager(
-  globals: Parameters<Session['open']>[0],
-  terminal: Terminal,
-  isRepl: boolean,
-): ReturnType<Session['open']> {
-  const { loadConfig, formatProblem, Manager, ProcessGroups, ServerMemories } = await loadParts();
+async function openManager(globals: GlobalOptions, terminal: Terminal, isRepl: boolean): ReturnType<Session['open']> {
   const { pid } = process;
   const config = await loadConfig({
     files: globals.config,
@@ -169,10 +146,7 @@ async function openManager(
     longLived: isRepl,
     clientVersion: __MCPCTL_VERSION__,
   });
-  if (!isRepl) {
-    const { noteEvents } = await import('./cli/event-notes.js');
-    noteEvents(manager.events, { verbose: globals.verbose, note });
-  }
+  if (!isRepl) noteEvents(manager.events, { verbose: globals.verbose, note });
   return { config, manager };
 }
 

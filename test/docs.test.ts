@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error: a script, not typed
 import { madePages } from '../scripts/docs.mjs';
-import { globalFlags } from '../src/cli/parse.js';
+import { globalFlags } from '../src/cli/global-flags.js';
 import { registry } from '../src/cli/registry.js';
 import { knownKeys } from '../src/config/shape.js';
 import { exitCodes, signalExitCodes } from '../src/core/errors.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
-import { ownZod } from '../../scripts/lib/own-zod.mjs';
+import { bundleOptions } from '../../scripts/build.mjs';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const cli = join(root, 'bin', 'mcpctl.js');
@@ -67,22 +67,10 @@ export async function bundleManager(folder) {
       resolveDir: root,
       loader: 'ts',
     },
-    absWorkingDir: root,
+    ...bundleOptions(root),
     outdir,
     entryNames: 'entry',
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    mainFields: ['module', 'main'],
-    plugins: [ownZod(root)],
-    alias: { '@modelcontextprotocol/client/_shims': join(root, 'scripts/lib/sdk-shims.mjs') },
-    banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);' },
     define: { __MCPCTL_VERSION__: '"bench"' },
-    minifyWhitespace: true,
-    minifySyntax: true,
-    logLevel: 'warning',
   });
   writeFileSync(join(outdir, 'package.json'), '{"type":"module"}');
   return join(outdir, 'entry.js');

@@ -16,7 +16,7 @@ export async function loadSource(root, contents) {
     platform: 'node',
     target: 'node20',
     // What the registry only loads when a command runs is never run here.
-    external: ['./commands/*', 'commander'],
+    external: ['./commands/*'],
     logLevel: 'warning',
   });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);

@@ -1,7 +1,7 @@
 /** The commands, or one of them in detail: the same text for `help`, `--help`, `/help` and docs/cli.md. */
 
 import type { CommandSpec, FlagSpec } from './command.js';
-import { globalFlags } from './parse.js';
+import { globalFlags } from './global-flags.js';
 
 export interface HelpData {
   readonly command: string | null;

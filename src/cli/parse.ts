@@ -1,22 +1,11 @@
 /** Words to a command: global flags, command name, positionals and flags, as the registry declares them. */
 
+import { Command, CommanderError, Option } from 'commander';
 import { parseDuration } from '../core/duration.js';
 import { McpctlError } from '../core/errors.js';
 import { didYouMean } from '../core/suggest.js';
-import type { CommandSpec, FlagSpec } from './command.js';
-
-/** The flags that every command takes, before or after its name. */
-export const globalFlags: readonly FlagSpec[] = [
-  { name: 'json', summary: 'Print exactly one JSON document' },
-  { name: 'config', short: 'c', value: 'file', summary: 'Read this configuration instead of your own (repeatable, later wins)' },
-  { name: 'timeout', value: 'duration', summary: 'Give up after this long, e.g. 500ms, 30s, 10m' },
-  { name: 'quiet', short: 'q', summary: 'No notes on stderr' },
-  { name: 'verbose', short: 'v', summary: 'More notes on stderr; stdout stays the same' },
-  { name: 'no-color', summary: 'No colours' },
-  { name: 'keep-going', summary: 'In a batch, go on after a failed line' },
-  { name: 'help', short: 'h', summary: 'Show help' },
-  { name: 'version', short: 'V', summary: 'Show the version' },
-];
+import type { CommandSpec } from './command.js';
+import { globalFlags } from './global-flags.js';
 
 export interface GlobalOptions {
   readonly json: boolean;
@@ -134,7 +123,6 @@ interface ParsedFlags {
 }
 
 async function parseFlags(tokens: readonly string[], spec: CommandSpec | undefined): Promise<ParsedFlags> {
-  const { Command, CommanderError, Option } = await import('commander');
   const command = new Command(spec?.name ?? 'mcpctl').exitOverride().helpOption(false).helpCommand(false);
   command.configureOutput({ writeErr: () => {}, writeOut: () => {} }).allowExcessArguments(false);
   for (const positional of spec?.positionals ?? []) {

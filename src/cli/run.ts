@@ -7,6 +7,7 @@ import type { Redactor } from '../core/redact.js';
 import { sanitizeData, sanitizeText, toSafeJson } from '../core/sanitize.js';
 import type { Manager } from '../manager/manager.js';
 import type { CommandContext, CommandModule, CommandSpec, Outcome } from './command.js';
+import { resolveInput, secretsOf } from './input.js';
 import { type GlobalOptions, type Parsed, parse } from './parse.js';
 import { registry } from './registry.js';
 import type { Terminal } from './terminal.js';
@@ -152,7 +153,6 @@ async function readInputs(
   session: Session,
 ): Promise<Record<string, unknown>> {
   if (!spec.positionals.some(({ complete }) => complete === 'tool-argument')) return { ...input };
-  const { resolveInput, secretsOf } = await import('./input.js');
   const resolved = await resolveInput(input, { cwd: session.cwd, readInput: () => session.terminal.readInput() });
   for (const secret of secretsOf(resolved)) session.redactor.add(secret);
   return resolved;

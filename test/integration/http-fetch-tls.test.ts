@@ -159,7 +159,7 @@ describe('TLS', needs('openssl'), () => {
 
     const codes: unknown[] = [];
     for (const port of [expired.port, wrongHost.port, selfSigned.port, oldTls.port, plain.port]) {
-      codes.push((await refusal(fetchFrom(port, { ca }))).details?.['code']);
+      codes.push((await refusal(fetchFrom(port, { ca }))).details?.code);
     }
     expect(codes.slice(0, 3)).toEqual(['CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID', 'DEPTH_ZERO_SELF_SIGNED_CERT']);
     expect(codes[3]).toMatch(/PROTOCOL/);
@@ -174,7 +174,7 @@ describe('TLS', needs('openssl'), () => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
     try {
-      expect((await refusal(fetchFrom(server.port))).details?.['code']).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+      expect((await refusal(fetchFrom(server.port))).details?.code).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
     } finally {
       if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
       else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CompletionSources, commonPrefix, complete } from '../../../src/cli/complete.js';
 import type { ToolShape } from '../../../src/cli/complete-schema.js';
-import { globalFlags } from '../../../src/cli/parse.js';
+import { globalFlags } from '../../../src/cli/global-flags.js';
 import { registry } from '../../../src/cli/registry.js';
 import { tokenize } from '../../../src/cli/tokenize.js';
 

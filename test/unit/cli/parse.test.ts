@@ -1,6 +1,7 @@
 /** Words to commands: flags anywhere, names with suggestions, and messages that say what to type. */
 import { describe, expect, it } from 'vitest';
-import { camelCase, globalFlags, parse } from '../../../src/cli/parse.js';
+import { globalFlags } from '../../../src/cli/global-flags.js';
+import { camelCase, parse } from '../../../src/cli/parse.js';
 import { registry } from '../../../src/cli/registry.js';
 
 const shell = (...words: string[]) => parse(words, registry, 'shell');

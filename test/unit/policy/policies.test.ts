@@ -39,7 +39,10 @@ describe('deadline', () => {
   it('ends at 100 ms of silence with TIMEOUT, and aborts the operation', async () => {
     const clock = new FakeClock();
     let inner: AbortSignal | undefined;
-    const running = under(bound(clock), ({ signal }) => never((inner = signal)));
+    const running = under(bound(clock), ({ signal }) => {
+      inner = signal;
+      return never(signal);
+    });
     running.catch(() => {});
     await clock.advance(99);
     expect(inner?.aborted).toBe(false);
