@@ -24,7 +24,7 @@ export interface Session {
   readonly version: string;
   /** Reads the configuration and builds the manager, once. */
   open(globals: GlobalOptions): Promise<{ config: Config; manager: Manager }>;
-  /** Bounds a command as a whole; resolves to a function that ends the bound. */
+  /** Bounds a command as a whole; returns the function that ends the bound. */
   expireAfter(ms: number, onExpire: () => void): () => void;
   /** Shows that something takes long; called when a command starts, ended by the returned function. */
   progress?(spec: CommandSpec, manager: Manager, options: GlobalOptions): () => void;
@@ -32,7 +32,7 @@ export interface Session {
 
 /** Runs one command line. Prints the result or the error, and returns the exit code; never throws. */
 export async function runCommand(words: readonly string[], session: Session, signal: AbortSignal, where = ''): Promise<number> {
-  let globals: GlobalOptions = { ...noGlobals, json: session.defaults.json ?? words.includes('--json') };
+  let globals: GlobalOptions = { ...noGlobals, json: session.defaults.json === true || words.includes('--json') };
   try {
     const parsed = await parse(words, registry, session.front);
     globals = withDefaults(parsed.globals, session);
