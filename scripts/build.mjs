@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as esbuild } from 'esbuild';
 import { contentStamp, filesOfBuild, isFresh, stampFile } from './lib/build-stamp.mjs';
+import { hotPathTogether } from './lib/hot-path.mjs';
 import { loadSource } from './lib/load-source.mjs';
 import { thirdPartyNotices } from './lib/notices.mjs';
 import { ownZod } from './lib/own-zod.mjs';
@@ -67,7 +68,7 @@ export async function build(root, { isClean = false } = {}) {
     entryPoints: Object.entries(entries).map(([out, source]) => ({ in: source, out })),
     outdir: 'dist',
     chunkNames: 'chunks/[name]-[hash]',
-    inject: [join(root, 'scripts/lib/hot-path.mjs')],
+    plugins: [...bundleOptions(root).plugins, hotPathTogether(root)],
     define: { __MCPCTL_VERSION__: JSON.stringify(version) },
     metafile: true,
     write: false,

@@ -1,15 +1,36 @@
 /**
- * What every command needs, whichever it is. Injected into every entry of the bundle: modules that all entries reach go into one
- * chunk. Without this the way to a cold call led through 37 files, read one after another, instead of 21 (-16 ms of 180).
+ * Puts what every command needs into one chunk. esbuild makes a chunk for every set of entries that reach a module, so the modules
+ * that main.ts imports and the lazy parts share lie in a dozen files; here every lazy part reaches all of them, which makes one set.
+ * A cold call reads 10 files instead of 23, 8 ms less.
  */
-import 'commander';
-import '../../src/cli/event-notes.ts';
-import '../../src/cli/input.ts';
-import '../../src/cli/parse.ts';
-import '../../src/cli/progress.ts';
-import '../../src/cli/run.ts';
-import '../../src/config/load.ts';
-import '../../src/config/position.ts';
-import '../../src/io/process-group.ts';
-import '../../src/manager/manager.ts';
-import '../../src/state/server-memory.ts';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+const hotPath = [
+  'cli/event-notes',
+  'cli/progress',
+  'cli/run',
+  'config/load',
+  'config/paths',
+  'io/process-group',
+  'manager/manager',
+  'state/server-memory',
+];
+
+export function hotPathTogether(root) {
+  const src = join(root, 'src');
+  const imports = hotPath.map((file) => `import ${JSON.stringify(join(src, `${file}.ts`))};`).join('');
+  return {
+    name: 'hot-path',
+    setup(build) {
+      build.onResolve({ filter: /^\.{1,2}\/.*\.js$/ }, ({ kind, path, importer }) =>
+        kind === 'dynamic-import' && importer.startsWith(src)
+          ? { path: join(dirname(importer), path).replace(/\.js$/, '.ts'), pluginData: 'lazy' }
+          : undefined,
+      );
+      build.onLoad({ filter: /\.ts$/ }, async ({ path, pluginData }) =>
+        pluginData === 'lazy' ? { contents: imports + (await readFile(path, 'utf8')), loader: 'ts' } : undefined,
+      );
+    },
+  };
+}
