@@ -1,9 +1,9 @@
 /** Bounds an operation: by silence, which progress ends, and by a hard limit, which nothing extends. */
 
-import type { Clock } from '../core/clock.js';
+import type { Cancel, Clock } from '../core/clock.js';
 import { formatDuration } from '../core/duration.js';
 import { McpctlError } from '../core/errors.js';
-import type { Policy } from './policy.js';
+import type { Attempt, Policy } from './policy.js';
 
 export interface DeadlineOptions {
   /** Milliseconds without an answer or a progress notification. */
@@ -23,27 +23,97 @@ export interface DeadlineOptions {
  * @throws McpctlError `TIMEOUT` (delivered: maybe), through the operation, which rejects with the reason of its signal.
  */
 export function deadline(options: DeadlineOptions, clock: Clock): Policy {
-  const { idleMs, totalMs } = options;
   return async (operation, attempt) => {
-    const startedAt = clock.now();
-    let touchedAt = startedAt;
-    const expire = () => {
-      const now = clock.now();
-      const dueAt = Math.min(touchedAt + idleMs, startedAt + totalMs);
-      if (now < dueAt) cancelTimer = clock.after(dueAt - now, expire);
-      else attempt.abort(timeout(options, now - startedAt));
-    };
-    let cancelTimer = clock.after(Math.min(idleMs, totalMs), expire);
-    const touch = () => {
-      touchedAt = clock.now();
-      attempt.touch();
-    };
+    const bound = new Bound(options, clock, attempt);
+    const bounds = boundsOf(clock);
+    bounds.add(bound);
     try {
-      return await operation({ signal: attempt.signal, abort: attempt.abort, attempt: attempt.attempt, touch });
+      return await operation({ signal: attempt.signal, abort: attempt.abort, attempt: attempt.attempt, touch: bound.touch });
     } finally {
-      cancelTimer();
+      bounds.delete(bound);
     }
   };
+}
+
+/** One operation with a deadline. */
+class Bound {
+  readonly #startedAt: number;
+  #touchedAt: number;
+
+  constructor(
+    readonly options: DeadlineOptions,
+    readonly clock: Clock,
+    readonly attempt: Attempt,
+  ) {
+    this.#startedAt = clock.now();
+    this.#touchedAt = this.#startedAt;
+  }
+
+  readonly touch = (): void => {
+    this.#touchedAt = this.clock.now();
+    this.attempt.touch();
+  };
+
+  get dueAt(): number {
+    return Math.min(this.#touchedAt + this.options.idleMs, this.#startedAt + this.options.totalMs);
+  }
+
+  expire(now: number): void {
+    this.attempt.abort(timeout(this.options, now - this.#startedAt));
+  }
+}
+
+/** The deadlines of one clock under one timer: with many operations in flight, a timer for each costs more than all the rest here. */
+class Bounds {
+  readonly #bounds = new Set<Bound>();
+  #cancelTimer: Cancel = () => {};
+  /** When the timer fires; infinite = there is none. */
+  #firesAt = Number.POSITIVE_INFINITY;
+
+  constructor(readonly clock: Clock) {}
+
+  add(bound: Bound): void {
+    this.#bounds.add(bound);
+    if (bound.dueAt < this.#firesAt) this.#arm(bound.dueAt);
+  }
+
+  delete(bound: Bound): void {
+    this.#bounds.delete(bound);
+    if (this.#bounds.size > 0) return;
+    this.#cancelTimer();
+    this.#firesAt = Number.POSITIVE_INFINITY;
+  }
+
+  #arm(at: number): void {
+    this.#cancelTimer();
+    this.#firesAt = at;
+    this.#cancelTimer = this.clock.after(Math.max(0, at - this.clock.now()), () => this.#fire());
+  }
+
+  #fire(): void {
+    this.#firesAt = Number.POSITIVE_INFINITY;
+    const now = this.clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const bound of this.#bounds) {
+      if (bound.dueAt > now) next = Math.min(next, bound.dueAt);
+      else {
+        this.#bounds.delete(bound);
+        bound.expire(now);
+      }
+    }
+    if (Number.isFinite(next)) this.#arm(next);
+  }
+}
+
+const allBounds = new WeakMap<Clock, Bounds>();
+
+function boundsOf(clock: Clock): Bounds {
+  let bounds = allBounds.get(clock);
+  if (!bounds) {
+    bounds = new Bounds(clock);
+    allBounds.set(clock, bounds);
+  }
+  return bounds;
 }
 
 function timeout({ what, server, idleMs, totalMs, hint }: DeadlineOptions, elapsedMs: number): McpctlError {
