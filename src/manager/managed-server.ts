@@ -72,7 +72,6 @@ export class ManagedServer implements AsyncDisposable {
 
   async #open(signal: AbortSignal): Promise<Connection> {
     const { parts, config } = this;
-    await this.#remembering;
     const opening = parts.openConnection({
       server: config,
       groups: parts.groups,
@@ -80,7 +79,8 @@ export class ManagedServer implements AsyncDisposable {
       stop: { ...parts.stop, stdinMs: config.stop.graceMs ?? parts.stop.stdinMs },
       clock: parts.clock,
       clientVersion: parts.clientVersion,
-      remembered: this.#assumed ?? (this.#memory.era as never),
+      // Not awaited here: a process need not wait for it to be started.
+      remembered: this.#remembering.then(() => this.#assumed ?? (this.#memory.era as EraVerdict | undefined)),
       signal,
       onStderr: (line) => parts.events.emit({ type: 'server-stderr', server: config.name, line }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),

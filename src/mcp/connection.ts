@@ -54,7 +54,7 @@ export interface OpenOptions {
   readonly clock: Clock;
   readonly clientVersion: string;
   /** What earlier runs found out. */
-  readonly remembered: EraVerdict | undefined;
+  readonly remembered: Promise<EraVerdict | undefined>;
   /** Ends the attempt; whatever was opened is closed again. */
   readonly signal: AbortSignal;
   readonly onStderr?: (line: string) => void;

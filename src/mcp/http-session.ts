@@ -5,7 +5,7 @@ import { McpctlError } from '../core/errors.js';
 import { privateAddressGuard } from '../io/address-guard.js';
 import { createHttpFetch } from '../io/http-fetch.js';
 import type { Connection, OpenOptions } from './connection.js';
-import { isStaleVerdict, planEra } from './era.js';
+import { type EraVerdict, isStaleVerdict, planEra } from './era.js';
 import { HttpTransport, type HttpTransportOptions } from './http-transport.js';
 import { openSession } from './sdk-session.js';
 import { SseTransport } from './sse-transport.js';
@@ -13,7 +13,11 @@ import { SseTransport } from './sse-transport.js';
 /** Statuses with which a server refuses the transport it does not know (2025-11-25, transports, "Backwards Compatibility"). */
 const otherTransport = new Set<unknown>([400, 404, 405]);
 
-export async function openHttpSession(options: OpenOptions): Promise<Connection> {
+interface HttpOptions extends Omit<OpenOptions, 'remembered'> {
+  readonly remembered: EraVerdict | undefined;
+}
+
+export async function openHttpSession(options: HttpOptions): Promise<Connection> {
   const definition = options.server.definition as HttpDefinition;
   if (definition.type === 'http') return openStreamable(definition, options);
   if (definition.type === 'sse') return openSse(definition, options);
@@ -35,7 +39,7 @@ export async function openHttpSession(options: OpenOptions): Promise<Connection>
   }
 }
 
-async function openStreamable(definition: HttpDefinition, options: OpenOptions): Promise<Connection> {
+async function openStreamable(definition: HttpDefinition, options: HttpOptions): Promise<Connection> {
   const open = () => new HttpTransport(transportOptions(definition, options));
   const plan = planEra(options.server.protocol, options.remembered, options.clock.date());
   try {
@@ -48,12 +52,15 @@ async function openStreamable(definition: HttpDefinition, options: OpenOptions):
   }
 }
 
-async function openSse(definition: HttpDefinition, options: OpenOptions): Promise<Connection> {
+async function openSse(definition: HttpDefinition, options: HttpOptions): Promise<Connection> {
   // The transport is older than the modern era: nothing to ask.
   return openSession(new SseTransport(transportOptions(definition, options)), { kind: 'legacy' }, options);
 }
 
-function transportOptions({ url, headers, ca }: HttpDefinition, { server, clock }: OpenOptions): HttpTransportOptions {
+function transportOptions(
+  { url, headers, ca }: HttpDefinition,
+  { server, clock }: Pick<OpenOptions, 'server' | 'clock'>,
+): HttpTransportOptions {
   const http = createHttpFetch({
     maxBodyBytes: server.maxMessageBytes,
     connectTimeoutMs: server.timeouts.connectMs,

@@ -33,7 +33,6 @@ async function openWithStopCommand(options: OpenOptions, definition: StdioDefini
 
 async function openStdio(options: OpenOptions, definition: StdioDefinition): Promise<Connection> {
   const { server, clock, signal } = options;
-  const plan = planEra(server.protocol, options.remembered, clock.date());
   const start = () => {
     const transport = new StdioTransport({
       groups: options.groups,
@@ -55,8 +54,12 @@ async function openStdio(options: OpenOptions, definition: StdioDefinition): Pro
     return transport;
   };
   const first = start();
-  const { openSession } = await import('./sdk-session.js');
-  signal.throwIfAborted();
+  const [{ openSession }, remembered] = await Promise.all([import('./sdk-session.js'), options.remembered]);
+  if (signal.aborted) {
+    await first.close();
+    throw signal.reason;
+  }
+  const plan = planEra(server.protocol, remembered, clock.date());
   if (plan.kind !== 'ask') {
     try {
       return await openSession(first, plan, options);
@@ -88,6 +91,6 @@ async function openStdio(options: OpenOptions, definition: StdioDefinition): Pro
 }
 
 async function openHttp(options: OpenOptions): Promise<Connection> {
-  const { openHttpSession } = await import('./http-session.js');
-  return openHttpSession(options);
+  const [{ openHttpSession }, remembered] = await Promise.all([import('./http-session.js'), options.remembered]);
+  return openHttpSession({ ...options, remembered });
 }
