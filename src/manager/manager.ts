@@ -194,6 +194,8 @@ export class Manager implements AsyncDisposable {
   async #afterConnect(server: ManagedServer, signal: AbortSignal): Promise<void> {
     await server.verify(signal);
     await server.listTools(signal).catch(() => {});
+    // With the list from memory nothing was measured yet. A server that does not answer a ping is connected all the same.
+    if (server.snapshot().latencyMs === null) await server.ping(signal).catch(() => {});
   }
 
   *#enabled(): Generator<ManagedServer> {
