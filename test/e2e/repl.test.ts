@@ -1,4 +1,5 @@
 /** The REPL on a real pseudo-terminal, with real servers behind it. */
+import { writeFileSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,10 +15,11 @@ import { renderScreen } from './screen.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const faultServer = fileURLToPath(new URL('../fixtures/servers/fault-stdio.mjs', import.meta.url));
 const fault = { command: process.execPath, args: [faultServer] };
-/** A server that connects only when this many seconds have passed. */
-const late = (seconds: number) => ({
+/** A server that connects only when this file is there. */
+const late = (gate: string) => ({
   command: 'sh',
-  args: ['-c', `sleep ${seconds}; exec "$0" "$@"`, process.execPath, faultServer],
+  args: ['-c', 'until [ -e "$GATE" ]; do sleep 0.05; done; exec "$0" "$@"', process.execPath, faultServer],
+  env: { GATE: gate },
 });
 const prompt = 'mcpctl> ';
 
@@ -25,6 +27,14 @@ async function homeWith(mcpServers: Record<string, unknown>): Promise<TempHome> 
   const home = await tempHome();
   await home.writeConfig({ mcpServers });
   return home;
+}
+
+/** A home with one server that connects when the test says so. */
+async function homeWithLate(): Promise<{ home: TempHome; connect: () => void }> {
+  const home = await tempHome();
+  const gate = join(home.path, 'gate');
+  await home.writeConfig({ mcpServers: { late: late(gate) } });
+  return { home, connect: () => writeFileSync(gate, '') };
 }
 
 /** The three servers of `.mcp.example.json`. */
@@ -117,7 +127,8 @@ describe('the REPL with three real servers', () => {
 
 describe('the line that is being typed', () => {
   it('survives a notice in the middle of three rows of typing: text and cursor stand where they stood', async () => {
-    await using home = await homeWith({ late: late(2) });
+    const { home: made, connect } = await homeWithLate();
+    await using home = made;
     const columns = 40;
     await using terminal = startTerminal([], { home, columns, rows: 12 });
     await terminal.waitFor('1 server: late');
@@ -126,6 +137,7 @@ describe('the line that is being typed', () => {
     terminal.type(typed + '\x1b[D'.repeat(38));
     await waitFor(() => renderScreen(terminal.raw, columns, 12).rows.join('').endsWith('terminal"'));
     const before = renderScreen(terminal.raw, columns, 12);
+    connect();
     await terminal.waitFor('+ late connected');
     await waitFor(() => renderScreen(terminal.raw, columns, 12).cursor.column === before.cursor.column);
     const screen = renderScreen(terminal.raw, columns, 12);
@@ -140,11 +152,20 @@ describe('the line that is being typed', () => {
   });
 
   it('survives a notice at the bottom of a screen of 6 rows, where everything scrolls', async () => {
-    await using home = await homeWith({ late: late(2) });
+    const { home: made, connect } = await homeWithLate();
+    await using home = made;
     await using terminal = startTerminal([], { home, columns: 40, rows: 6 });
     await terminal.waitFor('1 server: late');
     const typed = 'status '.repeat(17).trim();
     terminal.type(`help\rhelp\r${typed}`);
+    await waitFor(() =>
+      renderScreen(terminal.raw, 40, 6)
+        .rows.map((row) => row.padEnd(40))
+        .join('')
+        .trim()
+        .endsWith(typed),
+    );
+    connect();
     await terminal.waitFor('+ late connected');
     await waitFor(() => renderScreen(terminal.raw, 40, 6).rows.slice(-4).join(' ').includes('+ late') === false);
     const { rows } = renderScreen(terminal.raw, 40, 6);
