@@ -225,7 +225,7 @@ function handleBugs(): void {
   const onBug = (error: unknown) => {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     stderr.write(`${redactor.redact(sanitizeText(`error: internal error, please report it\n${detail}`))}\n`);
-    process.exit(exitCodeFor(error) === signalExitCodes.SIGINT ? signalExitCodes.SIGINT : 1);
+    process.exit(exitCodeFor(error));
   };
   process.on('uncaughtException', onBug);
   process.on('unhandledRejection', onBug);
