@@ -5,8 +5,17 @@ import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import { sweepOrphans } from './orphan-sweep.js';
 import { ProcessRegistry, spawnIdVariable } from './process-registry.js';
-import { environmentOf, isRunning, listProcesses, type ProcessFacts, pidScope, processFacts } from './procfs.js';
-import { spawnFailure } from './spawn-failure.js';
+import {
+  environmentOf,
+  isRunning,
+  listProcesses,
+  openFileCount,
+  openFileLimit,
+  type ProcessFacts,
+  pidScope,
+  processFacts,
+} from './procfs.js';
+import { spawnFailure, tooManyFiles } from './spawn-failure.js';
 import { Watchdog } from './watchdog.js';
 
 export interface SpawnOptions {
@@ -53,6 +62,10 @@ export interface ProcessGroup {
 const killWaitMs = 1_000;
 /** Groups asked about in the same moment share one look at the process table. */
 const tableAgeMs = 10;
+/** A spawn holds both ends of three pipes, and two more files until the child has started. */
+const filesPerSpawn = 8;
+/** Left for what must go on when there is no room for another server: answers, state files, HTTP. */
+const reservedFiles = 16;
 
 /** All groups of one mcpctl process. Owns the watchdog and the registry file; disposing of it stops what still runs. */
 export class ProcessGroups implements AsyncDisposable {
@@ -65,6 +78,8 @@ export class ProcessGroups implements AsyncDisposable {
   readonly #registry: ProcessRegistry;
   readonly #mark: string;
   #table: { readonly at: number; readonly processes: ProcessFacts[] | null } | null = null;
+  /** Soft limit of open files; read when the first servers run. */
+  #fileLimit: number | null | undefined;
   #spawned = 0;
   #closed = false;
 
@@ -100,6 +115,8 @@ export class ProcessGroups implements AsyncDisposable {
    */
   spawn(options: SpawnOptions): Promise<ProcessGroup> {
     if (this.#closed) return Promise.reject(new McpctlError('UNAVAILABLE', 'mcpctl is shutting down', { delivered: 'no' }));
+    const refusal = this.#refusal(options.command);
+    if (refusal) return Promise.reject(refusal);
     let child: ChildProcess;
     try {
       child = spawnChild(options.command, options.args, {
@@ -154,6 +171,15 @@ export class ProcessGroups implements AsyncDisposable {
     await Promise.all([...this.#live.values()].map((group) => group.stop({ stdinMs: 50, termMs: 500 })));
     this.#watchdog.close();
     this.#registry.close();
+  }
+
+  /** Refused before the limit is reached: at the limit, servers that already run would fail as well. */
+  #refusal(command: string): McpctlError | null {
+    if (this.#live.size === 0) return null;
+    this.#fileLimit ??= openFileLimit();
+    const open = this.#fileLimit === null ? null : openFileCount();
+    if (this.#fileLimit === null || open === null || open + filesPerSpawn + reservedFiles <= this.#fileLimit) return null;
+    return tooManyFiles(command, { limit: this.#fileLimit, open, running: this.#live.size });
   }
 
   #guardAll(): void {

@@ -67,6 +67,25 @@ export function pidScope(): { readonly bootId: string; readonly namespace: strin
   }
 }
 
+/** How many files this process may hold open at once (soft limit, `ulimit -n`); `null` when unlimited or without procfs. */
+export function openFileLimit(): number | null {
+  try {
+    const line = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
+    return line ? Number(line[1]) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** How many files this process holds open now; `null` without procfs. */
+export function openFileCount(): number | null {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return null;
+  }
+}
+
 /** Reads a line of proc(5) stat. The command name may hold spaces and brackets, so the fields are counted from its last bracket. */
 export function parseStat(text: string): ProcessFacts | null {
   const open = text.indexOf('(');

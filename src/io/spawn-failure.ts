@@ -94,6 +94,20 @@ export async function spawnFailure(error: unknown, attempt: SpawnAttempt): Promi
   });
 }
 
+/** The error for a server that is not started because too few open files would be left; `details` has the numbers. */
+export function tooManyFiles(
+  command: string,
+  { limit, open, running }: { limit: number; open: number; running: number },
+): McpctlError {
+  const message = `${command} was not started: ${open} of ${limit} files are open already, with ${running} servers running`;
+  const hint = `raise the limit (ulimit -n ${limit * 4}), or disable some servers`;
+  return new McpctlError('UNAVAILABLE', message, {
+    hint,
+    delivered: 'no',
+    details: { reason: 'no-resources', command, limit, open, running },
+  });
+}
+
 async function directoryProblem(path: string): Promise<string | null> {
   try {
     if (!(await stat(path)).isDirectory()) return 'is not a directory';

@@ -13,6 +13,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default: the empty project folder of the home. */
   readonly cwd?: string;
+  /** How many files it may hold open (`ulimit -n`, hard and soft); default: as many as this process. */
+  readonly openFiles?: number;
 }
 
 export interface RunOptions extends CliOptions {
@@ -68,11 +70,15 @@ export async function runCli(
 }
 
 /** Starts the program and returns while it runs. Disposing ends it: SIGTERM, after 5 s SIGKILL. */
-export function startCli(args: readonly string[], { home, env = {}, cwd = home.projectDir }: CliOptions): RunningCli {
+export function startCli(args: readonly string[], { home, env = {}, cwd = home.projectDir, openFiles }: CliOptions): RunningCli {
   const buildError = process.env.MCPCTL_TEST_BUILD_ERROR;
   if (buildError) throw new Error(`dist/ is not up to date, because the build failed:\n${buildError}`);
   const startMs = performance.now();
-  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [cliPath, ...args], {
+  const [command, ...prefix] =
+    openFiles === undefined
+      ? [process.execPath]
+      : (['/bin/sh', '-c', `ulimit -n ${openFiles} && exec "$0" "$@"`, process.execPath] as const);
+  const child: ChildProcessWithoutNullStreams = spawn(command, [...prefix, cliPath, ...args], {
     cwd,
     env: Object.fromEntries(Object.entries({ ...home.env, ...env }).filter(([, value]) => value !== undefined)),
     stdio: ['pipe', 'pipe', 'pipe'],

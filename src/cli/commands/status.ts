@@ -108,11 +108,23 @@ export const text: Text<StatusData> = ({ servers, counts }, options) => {
     { head: '', flexible: true },
   ];
   const tally = Object.entries(counts).map(([status, count]) => `${count} ${status}`);
-  const hints = servers.flatMap(({ status, lastError, name }) =>
-    (status === 'error' || status === 'needs-auth') && lastError?.hint ? [chalk.dim(`  ${name}: ${lastError.hint}`)] : [],
+  return [table(head, rows, options), '', tally.join(' · '), ...hintLines(servers).map((line) => chalk.dim(`  ${line}`))].join(
+    '\n',
   );
-  return [table(head, rows, options), '', tally.join(' · '), ...hints].join('\n');
 };
+
+/** What to do about the servers that need something; servers with one trouble share a line. */
+function hintLines(servers: readonly ServerStatus[]): string[] {
+  const names = new Map<string, string[]>();
+  for (const { status, lastError, name } of servers) {
+    if (!lastError?.hint || (status !== 'error' && status !== 'needs-auth')) continue;
+    names.set(lastError.hint, [...(names.get(lastError.hint) ?? []), name]);
+  }
+  return [...names].map(([hint, those]) => {
+    const more = those.length > 3 ? ` and ${those.length - 3} more` : '';
+    return `${those.slice(0, 3).join(', ')}${more}: ${hint}`;
+  });
+}
 
 function noteOn({ status, lastError, retryAt, target, attempt }: ServerStatus): string {
   if (status !== 'error' && status !== 'needs-auth') return target;
