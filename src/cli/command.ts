@@ -16,6 +16,8 @@ export interface PositionalSpec {
   readonly variadic?: boolean;
   readonly choices?: readonly string[];
   readonly complete?: NameKind;
+  /** The last positional, which takes every word after the one before it as typed, flags included; a leading `--` is dropped. */
+  readonly rest?: boolean;
 }
 
 export interface FlagSpec {
@@ -24,6 +26,8 @@ export interface FlagSpec {
   readonly short?: string;
   /** The placeholder of its value; absent = a switch. */
   readonly value?: string;
+  /** May be given several times, one value each: a list in `args`. */
+  readonly repeatable?: boolean;
   readonly summary: string;
 }
 

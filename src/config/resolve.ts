@@ -69,6 +69,7 @@ export async function resolveServer(options: ResolveOptions): Promise<ResolvedSe
   const server: ServerConfig = {
     name,
     source: options.source,
+    approval: 'not-needed',
     file: document.file,
     position: document.position(['mcpServers', name], { key: true }),
     enabled,

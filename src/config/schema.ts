@@ -2,8 +2,11 @@
 import type { McpctlError } from '../core/errors.js';
 import type { Places } from './paths.js';
 
-/** Where a server was defined: the user's own file, or a file given with `-c`. */
-export type ServerSource = 'user' | 'flag';
+/** Where a server was defined: the user's own file, the project's `.mcp.json`, or a file given with `-c`. */
+export type ServerSource = 'user' | 'project' | 'flag';
+
+/** Whether a definition may be used. Those of project files only after the user approved exactly this one; `changed` since then asks again. */
+export type Approval = 'not-needed' | 'approved' | 'missing' | 'changed';
 
 /** `auto` finds out and remembers; the others skip the probing. */
 export type ProtocolChoice = 'auto' | 'legacy' | 'modern';
@@ -64,6 +67,7 @@ export interface ToolFilter {
 export interface ServerConfig {
   readonly name: string;
   readonly source: ServerSource;
+  readonly approval: Approval;
   /** Absolute path of the defining file. */
   readonly file: string;
   /** Where in that file the entry starts, counted from 1. */

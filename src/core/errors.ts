@@ -21,6 +21,7 @@ export const exitCodes = {
   TIMEOUT: 6,
   OVERLOADED: 7,
   CONFIG_INVALID: 9,
+  UNTRUSTED: 9,
   CANCELLED: 130,
 } as const;
 

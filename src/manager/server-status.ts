@@ -9,7 +9,7 @@ export interface ServerStatus {
   readonly transport: 'stdio' | 'http' | 'sse';
   /** The command line or URL, secrets masked. */
   readonly target: string;
-  readonly source: 'user' | 'flag';
+  readonly source: 'user' | 'project' | 'flag';
   readonly enabled: boolean;
   readonly status: ServerStatusName;
   readonly since: string;

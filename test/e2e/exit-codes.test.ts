@@ -29,11 +29,12 @@ const promised: Record<ErrorCode, number> = {
   TIMEOUT: 6,
   OVERLOADED: 7,
   CONFIG_INVALID: 9,
+  UNTRUSTED: 9,
   CANCELLED: 130,
 };
 
 /** Met elsewhere: `INTERNAL` is a bug and cannot be asked for; the others need more than one command. */
-const elsewhere: readonly ErrorCode[] = ['INTERNAL', 'CRASH_LOOP', 'OVERLOADED', 'CANCELLED'];
+const elsewhere: readonly ErrorCode[] = ['INTERNAL', 'CRASH_LOOP', 'OVERLOADED', 'UNTRUSTED', 'CANCELLED'];
 
 const cases: readonly (readonly [code: ErrorCode, words: string, server?: string])[] = [
   ['USAGE', 'nonsense'],
