@@ -1,24 +1,21 @@
 /** Loads the configuration: reads the files, checks them, and resolves every server in them. */
-import { dirname, resolve, sep } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.js';
-import { McpctlError, rootMessage } from '../core/errors.js';
-import { readFileIfExists } from '../io/atomic-file.js';
-import { JsoncDocument } from './document.js';
+import type { JsoncDocument } from './document.js';
 import type { Env, Places } from './paths.js';
 import { configInvalid } from './position.js';
+import { type LoadedFile, readConfigFile } from './read-file.js';
 import { resolveServer } from './resolve.js';
 import {
   type Config,
   type ConfigFile,
   type ConfigProblem,
   defaultStartConcurrency,
-  limits,
   type ServerConfig,
   type ServerSource,
 } from './schema.js';
 import { overridesFor, readSettings } from './settings.js';
-import { checkShape, type FileContent, type FileDefaults } from './shape.js';
-import { unknownKeys } from './unknown-keys.js';
+import type { FileContent, FileDefaults } from './shape.js';
 
 export interface LoadOptions {
   /** Paths given with `-c`, relative to `cwd`; when there is one, no other file is read. */
@@ -86,84 +83,6 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     places,
     secrets: [...secrets],
   };
-}
-
-interface LoadedFile extends ConfigFile {
-  readonly problems: readonly ConfigProblem[];
-  readonly parsed?: { readonly document: JsoncDocument; readonly content: FileContent };
-}
-
-async function readConfigFile(path: string, source: ServerSource): Promise<LoadedFile> {
-  const wrong = (message: string): LoadedFile => ({
-    path,
-    source,
-    exists: true,
-    problems: [{ severity: 'error', file: path, line: 0, column: 0, path: '', message }],
-  });
-  let read: Awaited<ReturnType<typeof readFileIfExists>>;
-  try {
-    read = await readFileIfExists(path, { maxBytes: limits.configFileBytes });
-  } catch (error) {
-    return wrong(reasonFor(error));
-  }
-  if (!read)
-    return source === 'user' ? { path, source, exists: false, problems: [] } : { ...wrong('no such file'), exists: false };
-  const text = decode(read.bytes);
-  if (text === undefined) return wrong('not UTF-8 text');
-
-  const document = JsoncDocument.parse(path, text);
-  if (document.problems.length > 0) return { path, source, exists: true, problems: document.problems };
-  const { content, issues } = checkShape(document);
-  const problems = [
-    ...issues.map((issue) => document.problem('error', issue.path, issue.message, { key: issue.key ?? false })),
-    ...unknownKeys(document),
-    ...permissionWarnings(path, read),
-  ];
-  return { path, source, exists: true, problems, ...(content && { parsed: { document, content } }) };
-}
-
-/** Invalid bytes are an error here: replaced by U+FFFD they would end up in an argument or a header. */
-function decode(bytes: Buffer): string | undefined {
-  // A NUL has a better message of its own, and UTF-16 is full of them.
-  if (bytes.includes(0)) return bytes.toString('latin1');
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-function reasonFor(error: unknown): string {
-  if (error instanceof McpctlError && error.code === 'TOO_LARGE') {
-    return `larger than ${limits.configFileBytes / 1024 ** 2} MiB, which is no configuration`;
-  }
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'EISDIR':
-      return 'is a directory, not a file';
-    case 'EACCES':
-    case 'EPERM':
-      return 'cannot be read: permission denied';
-    case 'ELOOP':
-      return 'cannot be read: a symbolic link that leads to itself';
-    default:
-      return `cannot be read: ${rootMessage(error)}`;
-  }
-}
-
-/** Whoever can write the file decides which programs run here. Windows has no such bits. */
-function permissionWarnings(path: string, { mode, isRegular }: { mode: number; isRegular: boolean }): ConfigProblem[] {
-  if (!isRegular || sep === '\\' || (mode & 0o022) === 0) return [];
-  const who = mode & 0o002 ? 'everyone' : 'its group';
-  return [
-    {
-      severity: 'warning',
-      file: path,
-      line: 0,
-      column: 0,
-      path: '',
-      message: `${who} can write this file; run: chmod go-w ${path}`,
-    },
-  ];
 }
 
 function hintFor(loaded: readonly LoadedFile[]): { hint?: string } {
