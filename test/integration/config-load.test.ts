@@ -29,6 +29,7 @@ describe('loadConfig', () => {
     expect(server).toEqual({
       name: 'files',
       source: 'user',
+      approval: 'not-needed',
       file,
       position: { line: 3, column: 19 },
       enabled: true,
