@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-/** Starts mcpctl: checks what an old Node would only answer with a stack trace, answers what needs no program, hands over to the bundle. */
-import { existsSync, readFileSync } from 'node:fs';
-import module from 'node:module';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/**
+ * Starts mcpctl: checks what an old Node would only answer with a stack trace, answers what needs no program, hands over to the bundle.
+ * CommonJS, as the bundle's main: loading an ES module takes Node 5 ms, a fifth of a command that only asks the manager.
+ */
+'use strict';
+const { existsSync, readFileSync } = require('node:fs');
+const { join } = require('node:path');
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -11,14 +13,16 @@ if (major < 20 || (major === 20 && minor < 19)) {
 } else if (!answered(process.argv.slice(2))) {
   // Saves some ms of each start where Node has it (22.1 and later). In the user's own folder: Node's default lies in
   // the shared temporary folder, where another user could plant code for us to run.
-  const cache = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, '.cache')) || process.env.LOCALAPPDATA;
-  if (cache) module.enableCompileCache?.(join(cache, 'mcpctl', 'compile-cache'));
-  const main = new URL('../dist/main.js', import.meta.url);
+  const { env } = process;
+  const cache = env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache')) || env.LOCALAPPDATA;
+  const { enableCompileCache } = require('node:module');
+  if (cache) enableCompileCache?.(join(cache, 'mcpctl', 'compile-cache'));
+  const main = join(__dirname, '..', 'dist', 'main.cjs');
   try {
-    await import(main.href);
+    require(main);
   } catch (error) {
-    if (error?.code !== 'ERR_MODULE_NOT_FOUND' || existsSync(main)) throw error;
-    fail(`${fileURLToPath(main)} is missing`, 'run `npm run build` in the checkout, or install the package again');
+    if (error?.code !== 'MODULE_NOT_FOUND' || existsSync(main)) throw error;
+    fail(`${main} is missing`, 'run `npm run build` in the checkout, or install the package again');
   }
 }
 
@@ -27,12 +31,12 @@ function answered(words) {
   if (words.length !== 1) return false;
   try {
     if (words[0] === '--version' || words[0] === '-V') {
-      const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+      const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8'));
       process.stdout.write(`${version}\n`);
       return true;
     }
     if (words[0] === '--help' || words[0] === '-h') {
-      process.stdout.write(readFileSync(new URL('../dist/help.txt', import.meta.url)));
+      process.stdout.write(readFileSync(join(__dirname, '..', 'dist', 'help.txt')));
       return true;
     }
   } catch {

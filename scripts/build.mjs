@@ -9,8 +9,16 @@ import { loadSource } from './lib/load-source.mjs';
 import { thirdPartyNotices } from './lib/notices.mjs';
 import { ownZod } from './lib/own-zod.mjs';
 
-/** Programs of their own: the name in dist/ and the source. bin/ and src/ start them by `dist/<name>.js`. */
-const entries = { main: 'src/main.ts' };
+/** The two programs: the name in dist/ and the source. */
+const entries = { program: 'src/program.ts', main: 'src/main.ts' };
+
+/** main.ts loads the program as the file beside it. */
+const programApart = {
+  name: 'program-apart',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/program\.js$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
 
 /** Native code, loaded at run time where it is installed. */
 const external = ['@napi-rs/keyring'];
@@ -63,16 +71,30 @@ export async function build(root, { isClean = false } = {}) {
   // Taken before reading: a source that changes during the build makes this build stale, not wrongly fresh.
   const stamp = contentStamp(root);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const { outputFiles, metafile } = await esbuild({
+  const common = {
     ...bundleOptions(root),
-    entryPoints: Object.entries(entries).map(([out, source]) => ({ in: source, out })),
     outdir: 'dist',
-    chunkNames: 'chunks/[name]-[hash]',
-    plugins: [...bundleOptions(root).plugins, hotPathTogether(root)],
     define: { __MCPCTL_VERSION__: JSON.stringify(version) },
     metafile: true,
     write: false,
+  };
+  const { outputFiles: programFiles, metafile } = await esbuild({
+    ...common,
+    entryPoints: [{ in: entries.program, out: 'program' }],
+    chunkNames: 'chunks/[name]-[hash]',
+    plugins: [...common.plugins, hotPathTogether(root)],
   });
+  // One file, so that a command which only asks a manager reads nothing else; it shares no module with the program it may start.
+  const { outputFiles: mainFiles } = await esbuild({
+    ...common,
+    entryPoints: [{ in: entries.main, out: 'main' }],
+    splitting: false,
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    banner: {},
+    plugins: [programApart],
+  });
+  const outputFiles = [...programFiles, ...mainFiles];
 
   const dist = join(root, 'dist');
   const contents = new Map(outputFiles.map((file) => [relative(dist, file.path).replaceAll('\\', '/'), file.contents]));
@@ -83,8 +105,9 @@ export async function build(root, { isClean = false } = {}) {
   );
   contents.set('help.txt', Buffer.from(`${explain(undefined, registry, 'shell').help}\n`));
   contents.set('THIRD_PARTY_NOTICES.txt', Buffer.from(thirdPartyNotices(root, metafile)));
-  const isEntry = (file) => file.replace(/\.js$/, '') in entries;
-  const files = [...contents.keys()].sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)));
+  // Entries last, main at the very end.
+  const rank = (file) => Object.keys(entries).indexOf(file.replace(/\.c?js$/, ''));
+  const files = [...contents.keys()].sort((a, b) => rank(a) - rank(b));
   for (const file of files) replaceFile(join(dist, file), contents.get(file));
 
   // What runs now loads chunks of the build before when it comes to them; a package has no use for those.

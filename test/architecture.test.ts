@@ -28,6 +28,7 @@ describe('src/', () => {
     ['time, chance, process and console stay where they belong', rules.globalsStayHome],
     ['the SDK and zod are imported only where they may', rules.packagesStayHome],
     ['nothing heavy is loaded before the command is known', rules.startupStaysLight],
+    ['a command that a manager carries out loads no package, and little of Node', rules.attachLoadsNothing],
   ] as const)('%s', (_, rule) => {
     expect(rule(files)).toEqual([]);
   });
@@ -134,11 +135,11 @@ describe('globalsStayHome', () => {
     expect(violations(code)).toEqual([]);
   });
 
-  it('lets core/clock.ts have timers, main.ts and io/process-group.ts have process, only main.ts the console that it silences', () => {
+  it('lets core/clock.ts have timers, main.ts and io/process-group.ts have process, only process-end.ts the console that it silences', () => {
     expect(violations('setTimeout(f, 1); new Date();', 'core/clock.ts')).toEqual([]);
     expect(violations('process.exit(0);', 'main.ts')).toEqual([]);
     expect(violations('process.kill(1);', 'io/process-group.ts')).toEqual([]);
-    expect(violations('Object.assign(globalThis.console, {});', 'main.ts')).toEqual([]);
+    expect(violations('Object.assign(globalThis.console, {});', 'process-end.ts')).toEqual([]);
     expect(violations('console.log(1);', 'cli/run.ts')).toHaveLength(1);
     expect(violations('process.exit(0);', 'core/clock.ts')).toHaveLength(1);
   });
@@ -166,14 +167,28 @@ describe('packagesStayHome', () => {
 describe('startupStaysLight', () => {
   it('follows value imports through two files, and stops at import() and `import type`', () => {
     const tree = {
-      'main.ts': "import './cli/run.js'; import type { T } from './cli/types.js'; const x = () => import('./cli/late.js');",
+      'program.ts': "import './cli/run.js'; import type { T } from './cli/types.js'; const x = () => import('./cli/late.js');",
       'cli/run.ts': "import '../io/store.js'; import * as z from 'zod/mini'; import net from 'node:net';",
       'io/store.ts': "import Conf from 'conf';",
       'cli/types.ts': "import chalk from 'chalk';",
       'cli/late.ts': "import Table from 'cli-table3';",
     };
     expect(check(rules.startupStaysLight, tree)).toEqual([
-      'io/store.ts:1 loads conf at start-up (main.ts → cli/run.ts → io/store.ts): use await import()',
+      'io/store.ts:1 loads conf at start-up (program.ts → cli/run.ts → io/store.ts): use await import()',
+    ]);
+  });
+});
+
+describe('attachLoadsNothing', () => {
+  it('refuses a package, and a module of Node that costs time, that main.ts reaches; not what waits behind import()', () => {
+    const tree = {
+      'main.ts': "import './cli/attach.js'; const x = () => import('./program.js');",
+      'cli/attach.ts': "import 'node:fs'; import 'zod/mini'; import 'node:http'; const x = () => import('node:net');",
+      'program.ts': "import 'commander';",
+    };
+    expect(check(rules.attachLoadsNothing, tree)).toEqual([
+      'cli/attach.ts:1 loads zod/mini to attach (main.ts → cli/attach.ts): use await import()',
+      'cli/attach.ts:1 loads node:http to attach (main.ts → cli/attach.ts): use await import()',
     ]);
   });
 });

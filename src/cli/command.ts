@@ -1,8 +1,11 @@
 /** What a command is: a plain spec that is known at once, and a module that is loaded when it runs. */
 
 import type { ZodMiniType } from 'zod/mini';
+import type { ManagerAddress } from '../config/manager-address.js';
 import type { Config } from '../config/schema.js';
+import type { Clock } from '../core/clock.js';
 import type { McpctlError } from '../core/errors.js';
+import type { BackgroundProcess } from '../io/self.js';
 import type { Manager } from '../manager/manager.js';
 
 /** Where live names for completion come from. */
@@ -43,6 +46,10 @@ export interface CommandSpec {
   readonly flags: readonly FlagSpec[];
   /** `repl`: typed in the REPL only, and carried out by it. */
   readonly scope?: 'repl';
+  /** Never sent to a manager that runs elsewhere: it is about the files, or the process, in front of the person. */
+  readonly here?: true;
+  /** Gets a `HostContext`: it is about managers as processes, and needs none of its own. */
+  readonly host?: true;
   /** Absent for `help`, which the parser answers, and for what only the REPL can do. */
   readonly load?: () => Promise<CommandModule>;
 }
@@ -59,6 +66,27 @@ export interface CommandContext {
   readonly ask?: (question: string) => Promise<string>;
 }
 
+/** The process around a command, for those that start and end managers. */
+export interface Host {
+  readonly address: ManagerAddress;
+  /** Of this mcpctl, and of this user. */
+  readonly version: string;
+  readonly uid: number | undefined;
+  readonly clock: Clock;
+  /** Whether this process is itself a manager that others can attach to. */
+  readonly isManager: boolean;
+  /** Starts a manager in the background, for the same configuration. */
+  startManager(options: { idleMs: number | undefined }): Promise<BackgroundProcess>;
+  /** Is a manager until the signal is aborted or somebody stops it. @throws ManagerRunning when there is one already */
+  serve(options: { idleMs: number | undefined; signal: AbortSignal }): Promise<void>;
+  /** Ends a process by a signal. */
+  kill(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void;
+}
+
+export interface HostContext extends Pick<CommandContext, 'signal' | 'note' | 'ask'> {
+  readonly host: Host;
+}
+
 /** What a command found out. With `error` the data is still printed, then the error, and the exit code is the error's. */
 export interface Outcome<D> {
   readonly data: D;
@@ -68,9 +96,9 @@ export interface Outcome<D> {
 }
 
 /** Runs a command. An AsyncIterable is a live view: NDJSON with `--json`, redrawn otherwise. */
-export type Run<A extends ZodMiniType, D> = (
+export type Run<A extends ZodMiniType, D, C = CommandContext> = (
   args: A['_zod']['output'],
-  context: CommandContext,
+  context: C,
 ) => Promise<Outcome<D>> | AsyncIterable<D>;
 
 export interface TextOptions {
@@ -83,8 +111,8 @@ export interface TextOptions {
 export type Text<D, A extends ZodMiniType = ZodMiniType> = (data: D, options: TextOptions, args: A['_zod']['output']) => string;
 
 // biome-ignore lint/suspicious/noExplicitAny: the registry holds modules of many argument and data types; each module is checked against its own.
-export interface CommandModule<A extends ZodMiniType = any, D = any> {
+export interface CommandModule<A extends ZodMiniType = any, D = any, C = any> {
   readonly args: A;
-  readonly run: Run<A, D>;
+  readonly run: Run<A, D, C>;
   readonly text: Text<D, A>;
 }

@@ -1,4 +1,4 @@
-/** What the manager tells while a one-shot or a batch runs: warnings always, everything else with `--verbose`. */
+/** What the manager tells on stderr: warnings always, everything with `--verbose`, the states of servers in a manager's own log. */
 
 import { formatDuration } from '../core/duration.js';
 import { unreachable } from '../core/errors.js';
@@ -9,18 +9,18 @@ import type { ManagerEvent } from '../manager/server-status.js';
 /** Writes events as lines through `note`, which redacts them. */
 export function noteEvents(
   events: Emitter<ManagerEvent>,
-  { verbose, note }: { verbose: boolean; note: (line: string) => void },
+  { level, note }: { level: 'warnings' | 'states' | 'all'; note: (line: string) => void },
 ): Disposable {
   return events.onAny((event) => {
-    const line = lineFor(event, verbose);
+    const line = lineFor(event, level);
     if (line !== undefined) note(line);
   });
 }
 
-function lineFor(event: ManagerEvent, verbose: boolean): string | undefined {
+function lineFor(event: ManagerEvent, level: 'warnings' | 'states' | 'all'): string | undefined {
   if (event.type === 'warning')
     return `warning: ${event.server === null ? '' : `${event.server}: `}${sanitizeLine(event.message)}`;
-  if (!verbose) return undefined;
+  if (level === 'warnings' || (level === 'states' && event.type !== 'server-state')) return undefined;
   switch (event.type) {
     case 'server-state': {
       const took = event.durationMs === null ? '' : ` after ${formatDuration(event.durationMs)}`;

@@ -9,6 +9,7 @@ export const globalFlags: readonly FlagSpec[] = [
   { name: 'quiet', short: 'q', summary: 'No notes on stderr' },
   { name: 'verbose', short: 'v', summary: 'More notes on stderr; stdout stays the same' },
   { name: 'no-color', summary: 'No colours' },
+  { name: 'no-attach', summary: 'Run without the manager that is there' },
   { name: 'keep-going', summary: 'In a batch, go on after a failed line' },
   { name: 'help', short: 'h', summary: 'Show help' },
   { name: 'version', short: 'V', summary: 'Show the version' },

@@ -15,6 +15,7 @@ export interface GlobalOptions {
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly noColor: boolean;
+  readonly noAttach: boolean;
   readonly keepGoing: boolean;
 }
 
@@ -179,6 +180,7 @@ function globalOptions(flags: Readonly<Record<string, unknown>>): GlobalOptions 
     quiet: flags.quiet === true,
     verbose: flags.verbose === true,
     noColor: flags.noColor === true,
+    noAttach: flags.noAttach === true,
     keepGoing: flags.keepGoing === true,
   };
 }

@@ -122,7 +122,31 @@ export const registry: readonly CommandSpec[] = [
     load: () => import('./commands/reconnect.js'),
   },
   {
+    name: 'up',
+    summary: 'Start the manager in the background; later commands ask it instead of starting servers of their own',
+    description:
+      'There is one manager for each configuration (its folder, -c files, project). A second up finds it and changes nothing. With --foreground it stays in front, for a supervisor or a container.',
+    examples: ['up', 'up --idle 30m', 'up --foreground'],
+    positionals: [],
+    flags: [
+      { name: 'idle', value: 'duration', summary: 'End by itself when nobody has asked for so long' },
+      { name: 'foreground', summary: 'Stay in front and say on stderr what happens' },
+    ],
+    host: true,
+    load: () => import('./commands/up.js'),
+  },
+  {
+    name: 'down',
+    summary: 'End the manager in the background, and all of its servers',
+    examples: ['down'],
+    positionals: [],
+    flags: [],
+    host: true,
+    load: () => import('./commands/down.js'),
+  },
+  {
     name: 'config',
+    here: true,
     summary: 'Where the configuration lies, what it says, whether it is valid',
     examples: ['config path', 'config show', 'config validate'],
     positionals: [{ name: 'action', summary: 'path, show or validate', required: true, choices: ['path', 'show', 'validate'] }],

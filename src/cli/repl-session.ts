@@ -17,6 +17,8 @@ export function replSession(session: Session, terminal: Partial<Pick<Terminal, '
     defaults: session.defaults,
     version: session.version,
     open: (globals) => session.open(globals),
+    host: (globals) => session.host(globals),
+    ...(session.remote ? { remote: session.remote.bind(session) } : {}),
     expireAfter: (ms, onExpire) => session.expireAfter(ms, onExpire),
     ...(progress ? { progress: progress.bind(session) } : {}),
   };

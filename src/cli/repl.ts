@@ -1,11 +1,9 @@
 /** The REPL: a prompt at once, servers that come up behind it, one command at a time, and a terminal left as it was found. */
 
-import type { Config } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import { cancelled, exitCodeFor } from '../core/errors.js';
 import type { Redactor } from '../core/redact.js';
 import { sanitizeLine } from '../core/sanitize.js';
-import type { Manager } from '../manager/manager.js';
 import { complete } from './complete.js';
 import { globalFlags } from './global-flags.js';
 import { History, historyLimits } from './history.js';
@@ -13,6 +11,7 @@ import { LineEditor } from './line-editor.js';
 import { Notices } from './notices.js';
 import { registry } from './registry.js';
 import { replSession, sessionCommand } from './repl-session.js';
+import type { ReplTarget } from './repl-target.js';
 import { printError, runCommand, type Session } from './run.js';
 import { tokenize } from './tokenize.js';
 
@@ -20,8 +19,8 @@ export interface ReplOptions {
   readonly session: Session;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
-  /** The same as `session.open`; called once the prompt stands there. */
-  readonly manager: () => Promise<{ config: Config; manager: Manager }>;
+  /** Called once the prompt stands there, and again when the manager it gave has gone. */
+  readonly target: () => Promise<ReplTarget>;
   readonly historyFile: string;
   readonly redactor: Redactor;
   readonly clock: Clock;
@@ -52,7 +51,7 @@ class Repl implements AsyncDisposable {
   readonly #notices: Notices;
   readonly #color: boolean;
   #editor: LineEditor | undefined;
-  #manager: Manager | undefined;
+  #target: ReplTarget | undefined;
   #listening: Disposable | undefined;
   #running: AbortController | undefined;
   #interruptedAtMs = Number.NEGATIVE_INFINITY;
@@ -71,7 +70,7 @@ class Repl implements AsyncDisposable {
       clock,
       redactor,
       color: this.#color,
-      toolCount: (server) => this.#manager?.knownTools(server)?.length,
+      toolCount: (server) => this.#target?.view.knownTools(server)?.length,
       print: (lines) => this.#say(lines.join('\n')),
     });
   }
@@ -101,7 +100,7 @@ class Repl implements AsyncDisposable {
     };
     signal.addEventListener('abort', this.#onSignal, { once: true });
     // After this turn of the loop, in which the prompt is drawn.
-    const opened = Promise.resolve().then(() => this.#openManager());
+    const opened = Promise.resolve().then(() => this.#open());
     return await Promise.race([left, this.#readLines(this.#editor, opened)]);
   }
 
@@ -109,29 +108,31 @@ class Repl implements AsyncDisposable {
     this.#isLeft = true;
     this.#options.signal.removeEventListener('abort', this.#onSignal);
     this.#listening?.[Symbol.dispose]();
+    this.#target?.close();
     this.#notices[Symbol.dispose]();
     this.#editor?.[Symbol.dispose]();
     await this.#history[Symbol.asyncDispose]();
   }
 
   get #sources() {
-    const manager = this.#manager;
+    const view = this.#target?.view;
     return {
       registry,
       globalFlags,
       front: 'repl' as const,
-      servers: () => manager?.names() ?? [],
-      tools: (server: string) => manager?.knownTools(server),
+      servers: () => view?.names() ?? [],
+      tools: (server: string) => view?.knownTools(server),
     };
   }
 
-  async #openManager(): Promise<void> {
+  async #open(): Promise<void> {
     try {
-      const { config, manager } = await this.#options.manager();
-      if (this.#isLeft) return;
-      this.#manager = manager;
-      if (!this.#session.defaults.quiet) this.#welcome(config, manager);
-      manager.start();
+      const target = await this.#options.target();
+      if (this.#isLeft) return target.close();
+      this.#target = target;
+      if (!this.#session.defaults.quiet) this.#welcome(target);
+      target.start();
+      void target.lost.then(() => this.#reopen());
     } catch (error) {
       // Nothing can be done in a session without a configuration; what is wrong with it stands in the error.
       this.#report(error);
@@ -139,15 +140,18 @@ class Repl implements AsyncDisposable {
     }
   }
 
-  #welcome({ servers, problems, ...config }: Config, manager: Manager): void {
-    this.#listening = manager.events.onAny(this.#notices.handle);
-    if (servers.size === 0) this.#say(noServers(config));
-    else this.#say(`${servers.size === 1 ? '1 server' : `${servers.size} servers`}: ${listNames(manager.names())}`);
-    for (const { severity, file, line, column, path, message } of problems) {
-      // An error here concerns one server, which tells it itself.
-      const text = `${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`;
-      if (severity === 'warning') this.#notices.handle({ type: 'warning', server: null, message: text });
-    }
+  /** The manager of another process has gone: the session goes on with what there is now, its own if need be. */
+  #reopen(): Promise<void> | undefined {
+    if (this.#isLeft) return;
+    this.#listening?.[Symbol.dispose]();
+    this.#say('~ the manager has ended; the session goes on');
+    return this.#open();
+  }
+
+  #welcome({ view, greeting, warnings }: ReplTarget): void {
+    this.#listening = view.events.onAny(this.#notices.handle);
+    for (const line of greeting) this.#say(line);
+    for (const message of warnings) this.#notices.handle({ type: 'warning', server: null, message });
   }
 
   async #readLines(editor: LineEditor, opened: Promise<void>): Promise<number> {
@@ -235,22 +239,4 @@ class Repl implements AsyncDisposable {
     const terminal = { ...this.#session.terminal, writeError: (text: string) => this.#say(text.trimEnd()) };
     printError(error, { json: defaults.json ?? false, verbose: defaults.verbose ?? false }, { ...this.#session, terminal });
   }
-}
-
-/** What a newcomer needs: the file to write, and how an entry looks. */
-function noServers({ files, places }: Pick<Config, 'files' | 'places'>): string {
-  const file = sanitizeLine(files.at(-1)?.path ?? places.userFile);
-  const exists = files.at(-1)?.exists ?? false;
-  return [
-    `No servers yet. ${exists ? 'Add one to' : 'Create'} ${file}, for example:`,
-    '  { "mcpServers": { "files": { "command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "."] } } }',
-    'then start mcpctl again. docs/configuration.md explains every key.',
-  ].join('\n');
-}
-
-const maxListed = 12;
-
-function listNames(names: readonly string[]): string {
-  const shown = names.slice(0, maxListed).map((name) => sanitizeLine(name, 60));
-  return `${shown.join(', ')}${names.length > maxListed ? ` and ${names.length - maxListed} more` : ''}`;
 }

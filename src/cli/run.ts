@@ -6,7 +6,7 @@ import { exitCodeFor, McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Redactor } from '../core/redact.js';
 import { sanitizeData, sanitizeText, toSafeJson } from '../core/sanitize.js';
 import type { Manager } from '../manager/manager.js';
-import type { CommandContext, CommandModule, CommandSpec, Outcome } from './command.js';
+import type { CommandContext, CommandModule, CommandSpec, Host, HostContext, Outcome } from './command.js';
 import { resolveInput, secretsOf } from './input.js';
 import { type GlobalOptions, type Parsed, parse } from './parse.js';
 import { registry } from './registry.js';
@@ -24,6 +24,10 @@ export interface Session {
   readonly version: string;
   /** Reads the configuration and builds the manager, once. */
   open(globals: GlobalOptions): Promise<{ config: Config; manager: Manager }>;
+  /** The process and its managers, for `up` and `down`. */
+  host(globals: GlobalOptions): Host;
+  /** Runs a command in the manager that this session is attached to; undefined when it has to run here after all. */
+  remote?(words: readonly string[], session: Session, signal: AbortSignal, where: string): Promise<number | undefined>;
   /** Bounds a command as a whole; returns the function that ends the bound. */
   expireAfter(ms: number, onExpire: () => void): () => void;
   /** Shows that something takes long; called when a command starts, ended by the returned function. */
@@ -36,6 +40,9 @@ export async function runCommand(words: readonly string[], session: Session, sig
   try {
     const parsed = await parse(words, registry, session.front);
     globals = withDefaults(parsed.globals, session);
+    const isHere = parsed.kind !== 'command' || parsed.spec.here || parsed.spec.host;
+    const code = isHere ? undefined : await session.remote?.(words, session, signal, where);
+    if (code !== undefined) return code;
     return await execute(parsed, globals, session, signal, where);
   } catch (error) {
     printError(error, globals, session, where);
@@ -78,6 +85,7 @@ const noGlobals: GlobalOptions = {
   quiet: false,
   verbose: false,
   noColor: false,
+  noAttach: false,
   keepGoing: false,
 };
 
@@ -116,17 +124,19 @@ async function execute(
   const { spec } = parsed;
   if (!spec.load) return 0;
   // The module and the configuration are read side by side: a cold call is bound by its slowest part.
-  const opening = session.open(globals);
-  opening.catch(() => {});
+  const opening = spec.host ? undefined : session.open(globals);
+  opening?.catch(() => {});
   const module = await spec.load();
   const args = validate(spec, module, await readInputs(spec, parsed.input, session));
   const opened = await opening;
   await using bound = bounded(spec, globals, session, signal);
-  const endProgress = globals.quiet ? undefined : session.progress?.(spec, opened.manager, globals);
+  const endProgress = opened && !globals.quiet ? session.progress?.(spec, opened.manager, globals) : undefined;
+  const base = baseContext(globals, session, bound.signal);
+  const context: CommandContext | HostContext = opened ? { ...base, ...opened } : { ...base, host: session.host(globals) };
   const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) =>
     print(verbatim ? data : session.redactor.redactData(data), args, module, globals, session, live);
   try {
-    const result = module.run(args, contextFor(opened, globals, session, bound.signal));
+    const result = module.run(args, context);
     if (Symbol.asyncIterator in result) {
       bound.live();
       for await (const data of result) {
@@ -208,18 +218,16 @@ function bounded(spec: CommandSpec, { timeoutMs }: GlobalOptions, session: Sessi
   };
 }
 
-function contextFor(
-  { config, manager }: { config: Config; manager: Manager },
+function baseContext(
   globals: GlobalOptions,
-  session: Session,
+  { terminal, redactor }: Session,
   signal: AbortSignal,
-): CommandContext {
-  const { terminal, redactor } = session;
+): Pick<CommandContext, 'signal' | 'note' | 'ask'> {
   const note = (text: string) => {
     if (!globals.quiet) terminal.writeError(`${redactor.redact(sanitizeText(text))}\n`);
   };
   const ask = globals.json ? undefined : terminal.ask;
-  return { manager, config, signal, note, ...(ask ? { ask } : {}) };
+  return { signal, note, ...(ask ? { ask } : {}) };
 }
 
 async function print(

@@ -69,6 +69,11 @@ export class Manager implements AsyncDisposable {
     for (const [name, server] of config.servers) this.#servers.set(name, new ManagedServer(server, parts));
   }
 
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#config;
+  }
+
   /** Names in the order of the configuration. */
   names(): string[] {
     return [...this.#servers.keys()];

@@ -23,6 +23,9 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   enable: { works: ['enable fault'], fails: ['enable', 'enable nowhere', 'enable fault --session'] },
   disable: { works: ['disable off'], fails: ['disable', 'disable nowhere'] },
   reconnect: { works: ['reconnect fault'], fails: ['reconnect', 'reconnect --failed', 'reconnect missing fault'] },
+  // It leaves a process: attach.test.ts has it.
+  up: { works: [], fails: ['up now', 'up --idle 5'] },
+  down: { works: ['down'], fails: ['down now'] },
   config: { works: ['config path', 'config show'], fails: ['config validate', 'config nope'] },
   help: { works: ['help', 'help call', '--help', 'call --help', '--version'], fails: ['help nope', '--timeout 5 help'] },
 };

@@ -6,6 +6,8 @@ export type Rule = (files: readonly SourceFile[]) => string[];
 /** From the top of the house to its ground: a file may import from its own folder and from rows below. */
 export const rows: readonly (readonly string[])[] = [
   ['main.ts'],
+  ['program.ts'],
+  ['process-terminal.ts', 'process-end.ts'],
   ['cli', 'gateway'],
   ['manager', 'observe'],
   ['mcp', 'auth', 'policy', 'state'],
@@ -24,9 +26,13 @@ const globalHomes: readonly { readonly uses: RegExp; readonly files: readonly st
     files: ['core/clock.ts'],
     instead: 'take a Clock or Random (core/clock.ts) as a parameter',
   },
-  { uses: /^process(\.|\(|$)/, files: ['main.ts', 'io/process-group.ts'], instead: 'take the value as a parameter from main.ts' },
-  // main.ts takes the console away from libraries.
-  { uses: /^console(\.|$)/, files: ['main.ts'], instead: 'return data, or use the terminal of the command context' },
+  {
+    uses: /^process(\.|\(|$)/,
+    files: ['main.ts', 'program.ts', 'process-terminal.ts', 'process-end.ts', 'io/process-group.ts', 'io/self.ts'],
+    instead: 'take the value as a parameter from main.ts',
+  },
+  // process-end.ts takes the console away from libraries.
+  { uses: /^console(\.|$)/, files: ['process-end.ts'], instead: 'return data, or use the terminal of the command context' },
 ];
 
 /** Modules that are another way to the same globals. */
@@ -143,25 +149,42 @@ export const packagesStayHome: Rule = (files) =>
     }),
   );
 
-/** Follows the value imports of main.ts: whatever they reach is loaded by every single run. */
-export const startupStaysLight: Rule = (files) => {
+/** What the path of an attached command may load: Node's own modules that cost next to nothing, and no package at all. */
+const attachModules: ReadonlySet<string> = new Set(['node:fs', 'node:net', 'node:os', 'node:path', 'node:tty']);
+
+/** main.ts asks the manager that is there: whatever it reaches is loaded by every command that only passes a question on. */
+export const attachLoadsNothing: Rule = (files) =>
+  loadedFrom('main.ts', files).flatMap(({ file, specifier, line, path }) =>
+    attachModules.has(specifier) ? [] : [`${file}:${line} loads ${specifier} to attach (${path}): use await import()`],
+  );
+
+/** Whatever the value imports of program.ts reach is loaded by every run without a manager. */
+export const startupStaysLight: Rule = (files) =>
+  loadedFrom('program.ts', files).flatMap(({ file, specifier, line, path }) =>
+    specifier.startsWith('node:') || specifier in startupPackages
+      ? []
+      : [`${file}:${line} loads ${specifier} at start-up (${path}): use await import()`],
+  );
+
+/** Every package and module of Node that the value imports of `entry` reach. */
+function loadedFrom(entry: string, files: readonly SourceFile[]) {
   const byName = new Map(files.map((source) => [source.file, source]));
-  const reachedBy = new Map<string, string>([['main.ts', '']]);
-  const violations: string[] = [];
+  const reachedBy = new Map<string, string>([[entry, '']]);
+  const loaded: { file: string; specifier: string; line: number; path: string }[] = [];
   for (const [file] of reachedBy) {
     for (const { kind, specifier, target, line } of byName.get(file)?.imports ?? []) {
       if (kind !== 'value') continue;
       if (target !== undefined) {
         if (!reachedBy.has(target)) reachedBy.set(target, file);
-      } else if (!specifier.startsWith('node:') && !(specifier in startupPackages)) {
-        const path = [file];
-        for (let from = reachedBy.get(file); from; from = reachedBy.get(from)) path.unshift(from);
-        violations.push(`${file}:${line} loads ${specifier} at start-up (${path.join(' → ')}): use await import()`);
+        continue;
       }
+      const path = [file];
+      for (let from = reachedBy.get(file); from; from = reachedBy.get(from)) path.unshift(from);
+      loaded.push({ file, specifier, line, path: path.join(' → ') });
     }
   }
-  return violations;
-};
+  return loaded;
+}
 
 /** `cli/commands/x.ts` → `cli`; files of the root stand for themselves. */
 function folderOf(file: string): string {

@@ -1,0 +1,48 @@
+/** Commands of those who attached, run in this process as if it were theirs: their folder, their terminal, their wishes. */
+import type { Clock } from '../core/clock.js';
+import type { Redactor } from '../core/redact.js';
+import { sanitizeText } from '../core/sanitize.js';
+import type { RunRequest } from '../io/control-channel.js';
+import type { Manager } from '../manager/manager.js';
+import type { Host } from './command.js';
+import { noteEvents } from './event-notes.js';
+import { parse } from './parse.js';
+import { createProgress } from './progress.js';
+import { registry } from './registry.js';
+import { runCommand, type Session } from './run.js';
+import type { Terminal } from './terminal.js';
+
+export interface AttachedParts {
+  readonly manager: Manager;
+  readonly redactor: Redactor;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly host: Host;
+}
+
+/** @returns the exit code, or `local` for what has to run where it was typed */
+export function runForAttached({ manager, redactor, clock, version, host }: AttachedParts) {
+  return async (request: RunRequest, terminal: Terminal, signal: AbortSignal): Promise<number | 'local'> => {
+    const { words, front, cwd, json, quiet, verbose, noColor, where } = request;
+    const parsed = await parse(words, registry, front).catch(() => undefined);
+    if (parsed && (parsed.kind !== 'command' || parsed.spec.here || parsed.spec.host)) return 'local';
+    const note = (line: string) => terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
+    const isVerbose = verbose || (parsed?.globals.verbose ?? false);
+    using _ = isVerbose ? noteEvents(manager.events, { level: 'all', note }) : undefined;
+    // A spinner writes to the terminal of this process; whoever attached gets lines.
+    const progressTerminal = { ...terminal, stderrIsTerminal: false };
+    const session: Session = {
+      front,
+      terminal,
+      redactor,
+      cwd,
+      defaults: { json, quiet, verbose, noColor },
+      version,
+      open: async () => ({ config: manager.config, manager }),
+      host: () => host,
+      expireAfter: (ms, onExpire) => clock.after(ms, onExpire),
+      progress: createProgress({ clock, redactor, terminal: progressTerminal }),
+    };
+    return runCommand(words, session, signal, where);
+  };
+}

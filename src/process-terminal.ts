@@ -1,0 +1,93 @@
+/** The terminal of this process: its streams as commands see them, and what happens when nobody reads them any more. */
+import { isatty } from 'node:tty';
+import { exitCodes, McpctlError } from './core/errors.js';
+import type { Terminal } from './cli/terminal.js';
+
+export interface ProcessTerminal extends Terminal {
+  /** The exit code when the reader of stdout went away or it could not be written; undefined while all is well. */
+  readonly brokenCode: number | undefined;
+  /** Resolves when everything written has been taken. */
+  drained(): Promise<void>;
+}
+
+/** As a shell counts a process that SIGPIPE ended. */
+const pipeCode = 141;
+
+/** @param onBroken told once when stdout cannot be written any more: working on would be for nobody */
+export function processTerminal(onBroken: () => void): ProcessTerminal {
+  // stdin and stderr are made when something touches them, which takes a while: asked by number, they stay untouched.
+  const { stdout, env } = process;
+  let brokenCode: number | undefined;
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (brokenCode !== undefined) return;
+    brokenCode = pipeCode;
+    // A reader that went away (`| head`) is nothing to talk about. Anything else, a full disk for one, is.
+    if (error.code !== 'EPIPE') {
+      brokenCode = exitCodes.UNAVAILABLE;
+      process.stderr.write(`error: Cannot write to stdout: ${error.message}\nhint: make room, or write somewhere else\n`);
+    }
+    onBroken();
+  });
+  const drained = (stream: NodeJS.WriteStream) =>
+    new Promise<void>((resolve) => {
+      if (brokenCode !== undefined || stream.writableLength === 0) resolve();
+      else stream.write('', () => resolve());
+    });
+  let usesStderr = false;
+  const stderr = () => {
+    if (!usesStderr) process.stderr.on('error', () => {});
+    usesStderr = true;
+    return process.stderr;
+  };
+  let isRead = false;
+  return {
+    get brokenCode() {
+      return brokenCode;
+    },
+    drained: async () => {
+      await Promise.all([drained(stdout), usesStderr && drained(stderr())]);
+    },
+    write: (text) =>
+      new Promise((resolve) => {
+        if (brokenCode !== undefined) resolve();
+        else stdout.write(text, () => resolve());
+      }),
+    writeError: (text) => {
+      if (brokenCode === undefined) stderr().write(text);
+    },
+    readInput: async () => {
+      if (isatty(0))
+        throw new McpctlError('USAGE', 'Nothing is piped into stdin', {
+          hint: "for example: echo '{}' | mcpctl call server/tool --args -",
+        });
+      if (isRead) throw new McpctlError('USAGE', 'stdin can be read only once');
+      isRead = true;
+      const chunks: Buffer[] = [];
+      for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks).toString('utf8');
+    },
+    stdoutIsTerminal: stdout.isTTY === true,
+    stderrIsTerminal: isatty(2),
+    colorAllowed: !env.NO_COLOR && env.TERM !== 'dumb',
+    get columns() {
+      return stdout.columns ?? 120;
+    },
+    // The question goes to stderr: stdout is the result.
+    ...(isatty(0) && isatty(2) && { ask }),
+  };
+}
+
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise((resolve, reject) => {
+      // Ctrl-C in raw mode reaches only us; the end of input is a no to every question.
+      lines.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+      lines.once('close', () => reject(new McpctlError('CANCELLED', 'Cancelled')));
+      lines.question(question).then(resolve, reject);
+    });
+  } finally {
+    lines.close();
+  }
+}

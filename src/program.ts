@@ -1,0 +1,280 @@
+/** The program itself: decides between REPL, batch, one-shot and manager, builds what they need, and ends cleanly. */
+
+import { EventEmitter } from 'node:events';
+import { availableParallelism, homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runAttached } from './cli/attach.js';
+import { explainEnd } from './cli/attached-end.js';
+import type { Host } from './cli/command.js';
+import { noteEvents } from './cli/event-notes.js';
+import { type GlobalOptions, namesCommand, parse } from './cli/parse.js';
+import { createProgress } from './cli/progress.js';
+import { registry } from './cli/registry.js';
+import type { ReplTarget } from './cli/repl-target.js';
+import { runCommand, type Session } from './cli/run.js';
+import { loadConfig } from './config/load.js';
+import { managerAddress } from './config/manager-address.js';
+import { findPlaces } from './config/paths.js';
+import { formatProblem } from './config/position.js';
+import { systemClock, systemRandom } from './core/clock.js';
+import { cancelled } from './core/errors.js';
+import { Redactor } from './core/redact.js';
+import { sanitizeText } from './core/sanitize.js';
+import type { ControlSocket } from './gateway/control-socket.js';
+import { ProcessGroups } from './io/process-group.js';
+import { Manager } from './manager/manager.js';
+import { handleBugs, handleSignals, silenceLibraries } from './process-end.js';
+import { processTerminal } from './process-terminal.js';
+import { ServerMemories } from './state/server-memory.js';
+
+declare const __MCPCTL_VERSION__: string;
+
+// A hundred servers may listen to one signal; Node would print a warning about it into our stderr.
+EventEmitter.defaultMaxListeners = 0;
+
+const { argv, env, pid, stdin, stdout } = process;
+const words = argv.slice(2);
+const clock = systemClock;
+const version = __MCPCTL_VERSION__;
+const redactor = new Redactor();
+const interruption = new AbortController();
+const terminal = processTerminal(() => interruption.abort(cancelled('SIGTERM')));
+const places = findPlaces(env, homedir(), tmpdir(), process.getuid?.());
+let manager: Manager | undefined;
+let groups: ProcessGroups | undefined;
+let control: ControlSocket | undefined;
+
+await run();
+
+async function run(): Promise<void> {
+  handleSignals({ interruption, clock, onExit: () => groups?.killAllNow() });
+  handleBugs((text) => redactor.redact(sanitizeText(text)));
+  silenceLibraries();
+  let code: number;
+  try {
+    code = await runFront();
+  } finally {
+    await close();
+  }
+  await terminal.drained();
+  // Explicit, so that a forgotten handle of a library cannot keep a finished command alive.
+  process.exit(terminal.brokenCode ?? code);
+}
+
+async function runFront(): Promise<number> {
+  const { signal } = interruption;
+  const json = env.MCPCTL_JSON === '1';
+  const isAnswered = words.some((word) => ['--help', '-h', '--version', '-V'].includes(word));
+  if (namesCommand(words) || isAnswered) return runCommand(words, newSession({ json }, false), signal);
+
+  const globals = await parse(words, registry, 'shell').then(
+    (parsed) => parsed.globals,
+    () => undefined,
+  );
+  // Wrong flags are told the same way everywhere: by running into the same error.
+  if (!globals) return runCommand(words, newSession({ json }, false), signal);
+  const { quiet, verbose, noColor, keepGoing } = globals;
+  const isTerminal = stdin.isTTY && stdout.isTTY;
+  const base = newSession({ json: json || globals.json, quiet, verbose, noColor }, isTerminal);
+  const mayAttach = !globals.noAttach && env.MCPCTL_NO_ATTACH !== '1';
+  // The configuration is that of the command line; the lines cannot name another.
+  const session: Session = {
+    ...base,
+    open: () => base.open(globals),
+    host: () => base.host(globals),
+    ...(mayAttach && { remote: remoteRun(globals) }),
+  };
+  if (!isTerminal) {
+    const { runBatch } = await import('./cli/batch.js');
+    return runBatch({ input: stdin, session, keepGoing, signal });
+  }
+  const { runRepl } = await import('./cli/repl.js');
+  return runRepl({
+    session,
+    stdin,
+    stdout,
+    target: () => replTarget(session, globals, mayAttach),
+    historyFile: join(places.stateDir, 'history'),
+    redactor,
+    clock,
+    signal,
+    isDumb: env.TERM === 'dumb',
+    version,
+  });
+}
+
+function newSession(defaults: Session['defaults'], isRepl: boolean): Session {
+  let opened: ReturnType<Session['open']> | undefined;
+  return {
+    front: isRepl ? 'repl' : 'shell',
+    terminal,
+    redactor,
+    cwd: process.cwd(),
+    defaults,
+    version,
+    open: (globals) => (opened ??= openManager(globals, isRepl ? 'repl' : 'command')),
+    host: (globals) => hostFor(globals),
+    expireAfter: (ms, onExpire) => clock.after(ms, onExpire),
+    progress: createProgress({ clock, redactor, terminal }),
+  };
+}
+
+/** Builds the manager; nothing connects yet. */
+async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'manager') {
+  const longLived = kind !== 'command';
+  const config = await loadConfig({
+    files: globals.config,
+    cwd: process.cwd(),
+    env,
+    places,
+    cores: availableParallelism(),
+    clock,
+    pid,
+  });
+  for (const secret of config.secrets) redactor.add(secret);
+  const note = (line: string) => {
+    if (!globals.quiet && (!globals.json || globals.verbose)) terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
+  };
+  // What is wrong with one server is told when that server is wanted; the REPL tells the rest in its own way.
+  const warnings = kind === 'repl' ? [] : config.problems.filter(({ severity }) => severity === 'warning');
+  for (const problem of warnings) note(`warning: ${formatProblem(problem)}`);
+  const onWarning = (message: string) => manager?.events.emit({ type: 'warning', server: null, message });
+  groups = new ProcessGroups({ clock, runtimeDir: places.runtimeDir, onWarning });
+  manager = new Manager(config, {
+    clock,
+    random: systemRandom,
+    groups,
+    memories: new ServerMemories(places.stateDir, onWarning),
+    env,
+    pid,
+    // A one-shot has nothing in flight when it ends: servers that linger would only cost time.
+    stop: { stdinMs: longLived ? 1000 : 50, termMs: 1000 },
+    longLived,
+    clientVersion: version,
+  });
+  if (kind !== 'repl')
+    noteEvents(manager.events, { level: kind === 'manager' ? 'states' : globals.verbose ? 'all' : 'warnings', note });
+  return { config, manager };
+}
+
+function addressOf({ config }: GlobalOptions) {
+  return managerAddress({ places, cwd: process.cwd(), files: config, preset: undefined, tmp: tmpdir() });
+}
+
+/** Runs single lines of a REPL or a batch in the manager that is there. */
+function remoteRun(globals: GlobalOptions): NonNullable<Session['remote']> {
+  const options = { address: addressOf(globals), uid: process.getuid?.(), version, clock };
+  return async (line, session, signal, where) => {
+    if (control || manager) return undefined;
+    const { terminal, defaults } = session;
+    const { json = false, quiet = false, verbose = false, noColor = false } = defaults;
+    const { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed } = terminal;
+    const look = { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, canAsk: terminal.ask !== undefined };
+    const request = { words: line, front: 'repl', cwd: session.cwd, json, quiet, verbose, noColor, where, ...look } as const;
+    const end = await runAttached(options, request, terminal, signal);
+    const { code, message } = explainEnd(end, { json, quiet }, version);
+    if (message) terminal.writeError(message);
+    return code;
+  };
+}
+
+/** The manager that runs already, else one of our own that others can attach to. */
+async function replTarget(session: Session, globals: GlobalOptions, mayAttach: boolean): Promise<ReplTarget> {
+  const { attachedTarget, ownTarget } = await import('./cli/repl-target.js');
+  if (mayAttach && !manager) {
+    const attached = await attachedTarget({ address: addressOf(globals), uid: process.getuid?.(), version, clock });
+    if (attached) return attached;
+  }
+  const opened = await session.open(globals);
+  const target = ownTarget(opened);
+  if (mayAttach) {
+    // The session works without it: others then start servers of their own.
+    const listening = listen(opened.manager, globals, { kind: 'repl' }).catch((error: Error) => {
+      opened.manager.events.emit({ type: 'warning', server: null, message: error.message });
+    });
+    return { ...target, start: () => void listening.then(() => opened.manager.start()) };
+  }
+  return target;
+}
+
+/** Lets others attach to the manager of this process. @throws ManagerRunning when there is another one */
+async function listen(
+  own: Manager,
+  globals: GlobalOptions,
+  { kind, onStop = () => {}, onClients }: { kind: 'up' | 'repl'; onStop?: () => void; onClients?: (count: number) => void },
+): Promise<void> {
+  const [{ ControlSocket }, { tellNews }, { runForAttached }] = await Promise.all([
+    import('./gateway/control-socket.js'),
+    import('./cli/manager-news.js'),
+    import('./cli/attached-session.js'),
+  ]);
+  const host = hostFor(globals);
+  control = await ControlSocket.open({
+    address: host.address,
+    clock,
+    pid,
+    uid: host.uid,
+    version,
+    kind,
+    run: runForAttached({ manager: own, redactor, clock, version, host }),
+    watch: (tell) => tellNews(own, tell),
+    problem: () => null,
+    onStop,
+    ...(onClients && { onClients }),
+  });
+}
+
+/** Is a manager until the signal is aborted, somebody stops it, or nobody has asked it for `idleMs`. */
+async function serve(
+  globals: GlobalOptions,
+  { idleMs, signal }: { idleMs: number | undefined; signal: AbortSignal },
+): Promise<void> {
+  const { manager } = await openManager(globals, 'manager');
+  let stop = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  let cancelIdle = () => {};
+  const onClients = (count: number) => {
+    cancelIdle();
+    if (idleMs !== undefined && count === 0) cancelIdle = clock.after(idleMs, stop);
+  };
+  await listen(manager, globals, { kind: 'up', onStop: stop, onClients });
+  onClients(0);
+  manager.start();
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  await stopped;
+  cancelIdle();
+  signal.throwIfAborted();
+}
+
+function hostFor(globals: GlobalOptions): Host {
+  const address = addressOf(globals);
+  const ownFlags = [...globals.config.flatMap((file) => ['-c', file])];
+  return {
+    address,
+    version,
+    uid: process.getuid?.(),
+    clock,
+    get isManager() {
+      return control !== undefined;
+    },
+    startManager: async ({ idleMs }) => {
+      const { startSelf } = await import('./io/self.js');
+      const idle = idleMs === undefined ? [] : ['--idle', `${idleMs}ms`];
+      return startSelf(['up', '--foreground', ...idle, ...ownFlags], { log: address.log, cwd: process.cwd() });
+    },
+    serve: (options) => serve(globals, options),
+    kill: (target, name) => void process.kill(target, name),
+  };
+}
+
+/** Servers first, then what is left of processes; what an earlier mcpctl could not clean up is looked for on the way out. */
+async function close(): Promise<void> {
+  // Those who attached see their commands end before their servers go.
+  await control?.[Symbol.asyncDispose]().catch(() => {});
+  if (!groups) return;
+  await Promise.allSettled([manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
+  await groups[Symbol.asyncDispose]();
+}
