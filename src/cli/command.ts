@@ -80,7 +80,7 @@ export interface Host {
   /** Is a manager until the signal is aborted or somebody stops it. @throws ManagerRunning when there is one already */
   serve(options: { idleMs: number | undefined; signal: AbortSignal }): Promise<void>;
   /** Ends a process by a signal. */
-  kill(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void;
+  kill(pid: number, signal: 'SIGTERM' | 'SIGKILL' | 'SIGCONT'): void;
 }
 
 export interface HostContext extends Pick<CommandContext, 'signal' | 'note' | 'ask'> {

@@ -85,6 +85,12 @@ export class Notices implements Disposable {
     return () => void this.#muted.delete(own);
   }
 
+  /** Other servers from now on, if under the same names: everything about them is news. */
+  forget(): void {
+    for (const notes of this.#servers.values()) notes.waiting?.cancel();
+    this.#servers.clear();
+  }
+
   [Symbol.dispose](): void {
     this.#cancelFlush?.();
     for (const notes of this.#servers.values()) notes.waiting?.cancel();

@@ -144,6 +144,7 @@ class Repl implements AsyncDisposable {
   #reopen(): Promise<void> | undefined {
     if (this.#isLeft) return;
     this.#listening?.[Symbol.dispose]();
+    this.#notices.forget();
     this.#say('~ the manager has ended; the session goes on');
     return this.#open();
   }

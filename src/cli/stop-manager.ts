@@ -41,6 +41,8 @@ export async function stopManager(host: Host, signal: AbortSignal): Promise<Stop
   for (const how of ['SIGTERM', 'SIGKILL'] as const) {
     // Never a stranger: the number may have been given away since.
     if (lives(record)) host.kill(pid, how);
+    // One that was stopped sees the signal only when it goes on.
+    if (lives(record)) host.kill(pid, 'SIGCONT');
     if (await goneWithin(signalMs, record, host, signal)) return { pid, how };
   }
   throw new McpctlError('UNAVAILABLE', `The manager (process ${pid}) cannot be ended`, { details: { pid } });

@@ -1,29 +1,27 @@
 /** What mcpctl remembers of a server between runs: its protocol era and its tools. One file a server, named by the hash of its definition. */
 
 import { join } from 'node:path';
-import * as z from 'zod/mini';
 import { readTextIfExists, writeFileAtomic } from '../io/atomic-file.js';
 
-/** A tool as the protocol describes it; kept as received. */
-const Tool = z.looseObject({ name: z.string(), inputSchema: z.looseObject({}) });
+/** A tool as the protocol describes it; kept as received, in the order of its keys. */
+export interface RememberedTool {
+  readonly name: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+  readonly [key: string]: unknown;
+}
 
-const Memory = z.object({
-  version: z.literal(1),
-  era: z.optional(
-    z.object({
-      kind: z.enum(['legacy', 'modern']),
-      /** Which HTTP transport answered. */
-      transport: z.enum(['stdio', 'http', 'sse']),
-      /** The answer to `server/discover`, for the modern era. */
-      discover: z.optional(z.looseObject({})),
-      at: z.number(),
-    }),
-  ),
-  tools: z.optional(z.object({ list: z.array(Tool), at: z.number(), ttlMs: z.number() })),
-});
-
-export type RememberedTool = z.infer<typeof Tool>;
-export type ServerMemory = Omit<z.infer<typeof Memory>, 'version'>;
+export interface ServerMemory {
+  readonly era?: {
+    readonly kind: 'legacy' | 'modern';
+    /** Which HTTP transport answered. */
+    readonly transport: 'stdio' | 'http' | 'sse';
+    /** The answer to `server/discover`, for the modern era. */
+    readonly discover?: Readonly<Record<string, unknown>>;
+    /** Epoch milliseconds. */
+    readonly at: number;
+  };
+  readonly tools?: { readonly list: readonly RememberedTool[]; readonly at: number; readonly ttlMs: number };
+}
 
 /** 20 MB: ten thousand tools with large schemas. A larger file is not ours. */
 const maxBytes = 20 * 1024 ** 2;
@@ -43,8 +41,9 @@ export class ServerMemories {
     try {
       const text = await readTextIfExists(this.#path(hash), { maxBytes });
       if (text === undefined) return {};
-      const parsed = Memory.safeParse(JSON.parse(text));
-      return parsed.success ? parsed.data : {};
+      const { version, era, tools } = JSON.parse(text) as Partial<Record<string, unknown>>;
+      const isOurs = version === 1 && (era === undefined || isEra(era)) && (tools === undefined || isToolList(tools));
+      return isOurs ? ({ ...(era !== undefined && { era }), ...(tools !== undefined && { tools }) } as ServerMemory) : {};
     } catch {
       // A cache that cannot be read is rebuilt by the next write.
       return {};
@@ -82,3 +81,21 @@ export class ServerMemories {
     return join(this.dir, 'servers', `${hash}.json`);
   }
 }
+
+// By hand: this is read on the way of every cold call, and a schema library would take the tools apart and put them together anew.
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isEra = (era: unknown): boolean =>
+  isRecord(era) &&
+  (era.kind === 'legacy' || era.kind === 'modern') &&
+  (era.transport === 'stdio' || era.transport === 'http' || era.transport === 'sse') &&
+  (era.discover === undefined || isRecord(era.discover)) &&
+  typeof era.at === 'number';
+
+const isToolList = (tools: unknown): boolean =>
+  isRecord(tools) &&
+  typeof tools.at === 'number' &&
+  typeof tools.ttlMs === 'number' &&
+  Array.isArray(tools.list) &&
+  tools.list.every((tool) => isRecord(tool) && typeof tool.name === 'string' && isRecord(tool.inputSchema));
