@@ -4,6 +4,7 @@ import { prepare, orExplain } from '../scripts/lib/prepare.mjs';
 /** In the order in which they run; the whole takes some minutes. */
 const benches = {
   'start-up': () => import('./start-up.mjs'),
+  attached: () => import('./attached.mjs'),
   'cold-call': () => import('./cold-call.mjs'),
   'cold-status': () => import('./cold-status.mjs'),
   'managed-call': () => import('./managed-call.mjs'),
