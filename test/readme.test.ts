@@ -28,6 +28,7 @@ function normalised(text: string): string {
     .map((line) =>
       line
         .replace(/\d+(\.\d+)? m?s\b/g, 'TIME')
+        .replace(/process \d+/g, 'process PID')
         .replace(/^mcpctl \d+\.\d+\.\d+/, 'mcpctl VERSION')
         .replace(/ +/g, ' ')
         .trimEnd(),
@@ -76,9 +77,12 @@ describe('README.md', () => {
     expect(normalised(shown())).toBe(normalised(`${block('session')}\n${block('killed')}`));
   });
 
-  it('shows what a script gets: results on stdout, errors on stderr, and exit codes', async () => {
+  it.each([
+    ['what a script gets: results on stdout, errors on stderr, and exit codes', 'script'],
+    ['a manager that stays', 'manager'],
+  ])('shows %s', async (_, name) => {
     await using home = await tempHome();
-    const runs = block('script')
+    const runs = block(name)
       .split(/^\$ /m)
       .slice(1)
       .map((run) => run.split('\n'));
