@@ -135,17 +135,21 @@ describe('the line that is being typed', () => {
     const typed = 'call late/echo text="a line that wraps over several rows of a narrow terminal"';
     // Back to the second of the three rows.
     terminal.type(typed + '\x1b[D'.repeat(38));
-    await waitFor(() => renderScreen(terminal.raw, columns, 12).rows.join('').endsWith('terminal"'));
-    const before = renderScreen(terminal.raw, columns, 12);
+    const column = (prompt.length + typed.length - 38) % columns;
+    const isDrawn = () => {
+      const { rows, cursor } = renderScreen(terminal.raw, columns, 12);
+      return rows.join('').endsWith('terminal"') && cursor.column === column;
+    };
+    await waitFor(isDrawn);
     connect();
     await terminal.waitFor('+ late connected');
-    await waitFor(() => renderScreen(terminal.raw, columns, 12).cursor.column === before.cursor.column);
+    await waitFor(isDrawn);
     const screen = renderScreen(terminal.raw, columns, 12);
     const notice = screen.rows.findIndex((row) => row.startsWith('+ late connected'));
     expect(screen.rows.slice(notice + 1).join('')).toBe(`${prompt}${typed}`);
     expect(screen.rows.slice(notice + 1)).toHaveLength(3);
     expect(screen.rows.filter((row) => row.startsWith('mcpctl> call'))).toHaveLength(1);
-    expect(screen.cursor).toEqual({ row: notice + 2, column: before.cursor.column });
+    expect(screen.cursor).toEqual({ row: notice + 2, column });
     // What is typed next goes where the cursor stands.
     terminal.type('\x01\x1b[F!\x7f\r');
     await terminal.waitFor(/\na line that wraps over several rows of a narrow terminal\r?\n/);
