@@ -18,6 +18,7 @@ import { Redactor } from './core/redact.js';
 import { sanitizeText } from './core/sanitize.js';
 import { ProcessGroups } from './io/process-group.js';
 import { Manager } from './manager/manager.js';
+import { ServerLogs } from './observe/server-logs.js';
 import { ServerMemories } from './state/server-memory.js';
 
 declare const __MCPCTL_VERSION__: string;
@@ -38,6 +39,7 @@ const redactor = new Redactor();
 const interruption = new AbortController();
 let manager: Manager | undefined;
 let groups: ProcessGroups | undefined;
+let logs: ServerLogs | undefined;
 let isPipeBroken = false;
 /** As a shell counts a process that SIGPIPE ended. */
 let outputErrorCode = 141;
@@ -146,6 +148,9 @@ async function openManager(globals: GlobalOptions, terminal: Terminal, isRepl: b
     longLived: isRepl,
     clientVersion: __MCPCTL_VERSION__,
   });
+  const { stateDir } = config.places;
+  logs = new ServerLogs({ stateDir, redactor, clock, pid, longLived: isRepl, onWarning });
+  logs.listen(manager.events, (server) => config.servers.get(server)?.file);
   if (!isRepl) noteEvents(manager.events, { verbose: globals.verbose, note });
   return { config, manager };
 }
@@ -159,6 +164,8 @@ async function close(): Promise<void> {
   if (!groups) return;
   await Promise.allSettled([manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
   await groups[Symbol.asyncDispose]();
+  // The last words of the servers are said by now.
+  await logs?.[Symbol.asyncDispose]();
 }
 
 function processTerminal(): Terminal {
@@ -217,7 +224,10 @@ function handleSignals(): void {
     });
   }
   // Whatever way the process ends: no server outlives it.
-  process.on('exit', () => groups?.killAllNow());
+  process.on('exit', () => {
+    groups?.killAllNow();
+    logs?.flushNow();
+  });
 }
 
 /** What nobody caught is a bug of ours: told without secrets, and nothing is left running. */

@@ -67,7 +67,7 @@ export interface Outcome<D> {
   readonly verbatim?: boolean;
 }
 
-/** Runs a command. An AsyncIterable is a live view: NDJSON with `--json`, redrawn otherwise. */
+/** Runs a command. An AsyncIterable is a live view: NDJSON with `--json`, otherwise redrawn or, with `live: 'append'`, continued. */
 export type Run<A extends ZodMiniType, D> = (
   args: A['_zod']['output'],
   context: CommandContext,
@@ -87,4 +87,6 @@ export interface CommandModule<A extends ZodMiniType = any, D = any> {
   readonly args: A;
   readonly run: Run<A, D>;
   readonly text: Text<D, A>;
+  /** A live view that grows: each of its items is printed below the one before instead of in its place. */
+  readonly live?: 'append';
 }

@@ -129,6 +129,8 @@ async function execute(
     const result = module.run(args, contextFor(opened, globals, session, bound.signal));
     if (Symbol.asyncIterator in result) {
       bound.live();
+      // Nobody knows when the next line comes, or whether one does.
+      if (module.live === 'append') endProgress?.();
       for await (const data of result) {
         endProgress?.();
         await show({ data }, true);
@@ -234,7 +236,7 @@ async function print(
   const color = terminal.stdoutIsTerminal && terminal.colorAllowed && !globals.noColor;
   const text = module.text(sanitizeData(data), { columns: terminal.columns, color }, args);
   if (text === '') return;
-  const clear = live && terminal.stdoutIsTerminal ? '\x1b[2J\x1b[H' : '';
+  const clear = live && module.live !== 'append' && terminal.stdoutIsTerminal ? '\x1b[2J\x1b[H' : '';
   return terminal.write(`${clear}${text.endsWith('\n') ? text : `${text}\n`}`);
 }
 

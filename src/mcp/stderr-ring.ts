@@ -7,8 +7,8 @@ const maxLineBytes = 8 * 1024;
 export interface StderrRingOptions {
   readonly maxLines: number;
   readonly maxBytes: number;
-  /** Called for every line, as the server wrote it: sanitise before showing. */
-  readonly onLine?: ((line: string) => void) | undefined;
+  /** Called for every line, as the server wrote it: sanitise before showing. With `isCut` the next one is the rest of the same line. */
+  readonly onLine?: ((line: string, isCut: boolean) => void) | undefined;
 }
 
 export class StderrRing {
@@ -29,9 +29,9 @@ export class StderrRing {
       const end = chunk.indexOf(newline, start);
       const stop = end === -1 ? chunk.length : end;
       while (this.#restBytes + (stop - start) > maxLineBytes) {
-        const cut = start + maxLineBytes - this.#restBytes;
+        const cut = characterStart(chunk, start + maxLineBytes - this.#restBytes, start);
         this.#keep(chunk.subarray(start, cut));
-        this.#endLine();
+        this.#endLine(true);
         start = cut;
       }
       if (stop > start) this.#keep(chunk.subarray(start, stop));
@@ -78,7 +78,7 @@ export class StderrRing {
     return text.endsWith('\r') ? text.slice(0, -1) : text;
   }
 
-  #endLine(): void {
+  #endLine(isCut = false): void {
     const line = this.#decode();
     this.#rest = [];
     this.#restBytes = 0;
@@ -87,6 +87,13 @@ export class StderrRing {
     while (this.#lines.length > this.#options.maxLines || (this.#size > this.#options.maxBytes && this.#lines.length > 1)) {
       this.#size -= this.#lines.shift()?.length ?? 0;
     }
-    this.#options.onLine?.(line);
+    this.#options.onLine?.(line, isCut);
   }
+}
+
+/** The place of a cut, moved back to where a character of UTF-8 begins. */
+function characterStart(bytes: Buffer, at: number, min: number): number {
+  let start = at;
+  while (start > min && at - start < 3 && (bytes[start]! & 0xc0) === 0x80) start--;
+  return start > min ? start : at;
 }
