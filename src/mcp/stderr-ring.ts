@@ -34,9 +34,14 @@ export class StderrRing {
         this.#endLine(true);
         start = cut;
       }
-      if (stop > start) this.#keep(chunk.subarray(start, stop));
-      if (end === -1) return;
-      this.#endLine();
+      if (end !== -1 && this.#restBytes === 0) {
+        // Most lines come whole: no copy for them.
+        this.#take(chunk.toString('utf8', start, end), false);
+      } else {
+        if (stop > start) this.#keep(chunk.subarray(start, stop));
+        if (end === -1) return;
+        this.#endLine();
+      }
       start = end + 1;
     }
   }
@@ -48,7 +53,7 @@ export class StderrRing {
 
   /** The last lines, oldest first, raw, with the one that has not ended yet. */
   tail(): readonly string[] {
-    const rest = this.#restBytes > 0 ? [this.#decode()] : [];
+    const rest = this.#restBytes > 0 ? [withoutReturn(this.#decode())] : [];
     return [...this.#lines, ...rest].slice(-this.#options.maxLines);
   }
 
@@ -74,14 +79,18 @@ export class StderrRing {
   }
 
   #decode(): string {
-    const text = Buffer.concat(this.#rest).toString('utf8');
-    return text.endsWith('\r') ? text.slice(0, -1) : text;
+    return Buffer.concat(this.#rest).toString('utf8');
   }
 
   #endLine(isCut = false): void {
-    const line = this.#decode();
+    const text = this.#decode();
     this.#rest = [];
     this.#restBytes = 0;
+    this.#take(text, isCut);
+  }
+
+  #take(text: string, isCut: boolean): void {
+    const line = withoutReturn(text);
     this.#lines.push(line);
     this.#size += line.length;
     while (this.#lines.length > this.#options.maxLines || (this.#size > this.#options.maxBytes && this.#lines.length > 1)) {
@@ -89,6 +98,10 @@ export class StderrRing {
     }
     this.#options.onLine?.(line, isCut);
   }
+}
+
+function withoutReturn(text: string): string {
+  return text.endsWith('\r') ? text.slice(0, -1) : text;
 }
 
 /** The place of a cut, moved back to where a character of UTF-8 begins. */

@@ -1,12 +1,10 @@
 /** The log of one server as this process writes it: redacted, sanitised, in batches, and never more in memory than it may be. */
 
-import { appendFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.js';
 import { rootMessage } from '../core/errors.js';
 import type { Redactor } from '../core/redact.js';
 import { sanitizeText } from '../core/sanitize.js';
-import { ensureFolderSync } from '../io/folders.js';
+import { LogFile } from './log-file.js';
 import { cutMark, type LogKind, linePrefix } from './log-line.js';
 
 export interface LogEntry {
@@ -26,30 +24,37 @@ export interface ServerLogOptions {
   readonly pid: number;
   /** Told of every failure to write. */
   readonly onFailure: (error: unknown) => void;
+  /** Of one file; tests have smaller ones. */
+  readonly maxBytes?: number;
 }
 
 /** Longest line in the file, in characters, without the beginning that every line has. */
 const maxLine = 8 * 1024;
 /** Of a line that goes on, so much is held back until its rest is there: a secret up to this length is never shown in two halves. */
 const overlap = 4 * 1024;
-/** What waits to be written, in characters; what comes beyond is dropped and counted. */
+/** What waits to be written, in characters; beyond that the oldest is dropped and counted: the last words say why a server died. */
 const maxWaiting = 1024 ** 2;
 /** An empty line takes memory as well. */
 const entryCost = 64;
-/** Lines are made ready for about this many characters at once: a millisecond or two, then it is somebody else's turn. */
 const batchCharacters = 64 * 1024;
 /** After a failure nothing is tried for this long. */
 const pauseMs = 5000;
 
 export class ServerLog implements AsyncDisposable {
   readonly #options: ServerLogOptions;
-  #waiting: LogEntry[] = [];
+  readonly #waiting: LogEntry[] = [];
   #waitingSize = 0;
-  /** Lines that were taken off `#waiting` and are not yet on their way to the file. */
-  #batch = '';
-  #writing: Promise<void> | undefined;
+  /** Lines that are ready for a file that has no room for them at the moment. */
+  #ready = '';
+  #scheduled: NodeJS.Immediate | undefined;
+  readonly #file: LogFile;
+  /** The file is being opened or turned over. */
+  #renewing: Promise<void> | undefined;
   /** The beginning of a line whose rest has not come yet, raw. */
   #unfinished = '';
+  /** There was a reason to write. */
+  #isWritten = false;
+  /** Lines that were dropped in front of those that wait, and why. */
   #missing = 0;
   #whyMissing = '';
   #pausedUntil = Number.NEGATIVE_INFINITY;
@@ -58,105 +63,111 @@ export class ServerLog implements AsyncDisposable {
 
   constructor(options: ServerLogOptions) {
     this.#options = options;
+    this.#file = new LogFile(options);
   }
 
-  /** Takes a line without waiting. `later`: it alone is no reason to write; it goes along with the next that is. */
+  /** Takes a line. `later`: it is no reason to write; it goes along once there is one. */
   append(entry: LogEntry, { later = false } = {}): void {
-    if (this.#options.clock.now() < this.#pausedUntil) {
-      this.#missing++;
-      return;
-    }
-    if (this.#waitingSize + entry.text.length + entryCost > maxWaiting) {
-      this.#missing++;
-      this.#whyMissing = 'they came faster than they could be written';
-      return;
-    }
-    this.#tellMissing();
-    this.#push(entry);
-    if (!later) this.#writing ??= this.#write();
+    this.#waiting.push(entry);
+    this.#waitingSize += entry.text.length + entryCost;
+    this.#isWritten ||= !later;
+    if (this.#waitingSize > maxWaiting) this.#drop(maxWaiting * 0.75, 'they came faster than they could be written');
+    if (!this.#isWritten) return;
+    // What comes in the same turn of the loop is written together.
+    if (this.#waitingSize > batchCharacters) this.#write();
+    else this.#scheduled ??= setImmediate(() => this.#write());
   }
 
   /** Resolves when everything that was taken so far has been written, or could not be. */
   async flush(): Promise<void> {
-    while (this.#writing) await this.#writing;
+    this.#write();
+    while (this.#renewing) await this.#renewing;
   }
 
   /** The same at once, for the end of the process. What cannot be written is lost. */
   flushNow(): void {
-    if (!this.#writing) return;
-    const rest = this.#batch + this.#take(Number.POSITIVE_INFINITY);
-    if (rest === '') return;
-    const { path } = this.#options;
     try {
-      ensureFolderSync(dirname(path));
-      appendFileSync(path, rest, { mode: 0o600 });
+      while (this.#hasMore()) {
+        this.#file.appendAnyway(this.#ready || this.#take());
+        this.#ready = '';
+      }
     } catch {
       // Nobody is left to be told.
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#unfinished !== '') this.append({ at: this.#now(), kind: 'err', text: '' });
     await this.flush();
-    if (this.#options.clock.now() < this.#pausedUntil) return;
-    const hasMore = this.#missing > 0 || this.#unfinished !== '';
-    this.#tellMissing();
-    if (this.#unfinished !== '') this.#push({ at: this.#now(), kind: 'err', text: '' });
-    if (hasMore) this.#writing ??= this.#write();
-    await this.flush();
+    await this.#file[Symbol.asyncDispose]();
   }
 
-  #push(entry: LogEntry): void {
-    this.#waiting.push(entry);
-    this.#waitingSize += entry.text.length + entryCost;
-  }
-
-  #tellMissing(): void {
-    if (this.#missing === 0) return;
-    const lines = this.#missing === 1 ? 'a line is' : `${this.#missing} lines are`;
-    this.#push({ at: this.#now(), kind: 'mcp', text: `${lines} missing here: ${this.#whyMissing}` });
-    this.#missing = 0;
-  }
-
-  async #write(): Promise<void> {
-    // What comes in the same turn of the loop is written together.
-    await new Promise<void>((resolve) => void setImmediate(resolve));
-    const { path, clock, pid } = this.#options;
-    while (this.#waiting.length > 0) {
-      const before = this.#waiting.length;
-      this.#batch = (this.#isTorn ? '\n' : '') + this.#take(batchCharacters);
-      const taken = before - this.#waiting.length;
-      const onWriting = () => {
-        this.#batch = '';
-        this.#isTorn = true;
-      };
-      try {
-        // Loaded with the first line: many servers never write one.
-        const { appendToLog } = await import('./log-append.js');
-        await appendToLog(path, Buffer.from(this.#batch), { clock, pid, onWriting });
-        this.#isTorn = false;
-      } catch (error) {
-        this.#failed(error, taken);
+  #write(): void {
+    if (this.#scheduled) clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+    try {
+      while (this.#hasMore()) {
+        this.#ready ||= this.#take();
+        const appended = this.#file.append(this.#ready);
+        if (appended !== 'ok') this.#renew();
+        if (appended === 'wait') return;
+        this.#ready = '';
       }
+    } catch (error) {
+      this.#failed(error);
     }
-    this.#writing = undefined;
+  }
+
+  #hasMore(): boolean {
+    if (!this.#isWritten || this.#options.clock.now() < this.#pausedUntil) return false;
+    return this.#waiting.length > 0 || this.#ready !== '' || this.#missing > 0;
+  }
+
+  #renew(): void {
+    this.#renewing ??= this.#file
+      .renew()
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => {
+        this.#renewing = undefined;
+        this.#write();
+      });
   }
 
   /** Nothing waits for a disk that is full: what could not be written is counted, and told once there is room again. */
-  #failed(error: unknown, lines: number): void {
-    this.#missing += lines + this.#waiting.length;
-    this.#whyMissing = `they could not be written (${rootMessage(error)})`;
-    this.#waiting = [];
-    this.#waitingSize = 0;
-    this.#batch = '';
+  #failed(error: unknown): void {
+    this.#missing += this.#ready.split('\n').length - 1;
+    // A part of it may be in the file: what comes next begins a line of its own.
+    this.#isTorn ||= this.#ready !== '';
+    this.#ready = '';
+    this.#drop(0, `they could not be written (${rootMessage(error)})`);
     this.#pausedUntil = this.#options.clock.now() + pauseMs;
     this.#options.onFailure(error);
   }
 
-  /** Takes about `characters` off what waits, as lines for the file. */
-  #take(characters: number): string {
-    let lines = '';
+  /** Drops the oldest of what waits, down to a size. */
+  #drop(size: number, why: string): void {
     let count = 0;
-    for (; count < this.#waiting.length && lines.length < characters; count++) {
+    // What follows a piece of a line belongs to it; without its beginning a secret in it would not be known.
+    while (count < this.#waiting.length && (this.#waitingSize > size || this.#waiting[count - 1]?.isCut)) {
+      this.#waitingSize -= this.#waiting[count++]!.text.length + entryCost;
+    }
+    this.#waiting.splice(0, count);
+    this.#missing += count;
+    this.#whyMissing = why;
+    this.#unfinished = '';
+  }
+
+  /** Takes a batch off what waits, as lines for the file. */
+  #take(): string {
+    let lines = this.#isTorn ? '\n' : '';
+    this.#isTorn = false;
+    if (this.#missing > 0) {
+      const text = `${this.#missing} ${this.#missing === 1 ? 'line is' : 'lines are'} missing here: ${this.#whyMissing}`;
+      lines += this.#lines({ at: this.#now(), kind: 'mcp', text });
+      this.#missing = 0;
+    }
+    let count = 0;
+    for (; count < this.#waiting.length && lines.length < batchCharacters; count++) {
       const entry = this.#waiting[count]!;
       this.#waitingSize -= entry.text.length + entryCost;
       lines += this.#lines(entry);
@@ -169,7 +180,11 @@ export class ServerLog implements AsyncDisposable {
   #lines({ at, kind, text, isCut = false }: LogEntry): string {
     const { redactor, pid } = this.#options;
     const prefix = linePrefix(this.#iso(at), pid, kind);
-    if (kind === 'mcp') return `${this.#endUnfinished(at)}${prefix}${this.#safe(redactor.redact(text))}\n`;
+    if (kind === 'mcp') {
+      // With news of the server, nobody will end the line it had begun.
+      const before: string = this.#unfinished === '' ? '' : this.#lines({ at, kind: 'err', text: '' });
+      return `${before}${prefix}${this.#safe(redactor.redact(text))}\n`;
+    }
     let lines = '';
     let rest = this.#unfinished + text;
     const goesOn = this.#unfinished !== '';
@@ -181,11 +196,6 @@ export class ServerLog implements AsyncDisposable {
     this.#unfinished = isCut ? rest : '';
     if (!isCut && (rest !== '' || !goesOn)) lines += `${prefix}${this.#safe(redactor.redact(rest))}\n`;
     return lines;
-  }
-
-  /** Whoever wrote the beginning of a line will not end it any more, when there is news of the server. */
-  #endUnfinished(at: number): string {
-    return this.#unfinished === '' ? '' : this.#lines({ at, kind: 'err', text: '' });
   }
 
   /** Of redacted text. A secret with an escape sequence in its middle is one again without that. */
