@@ -3,6 +3,7 @@
 const newline = 0x0a;
 /** A longer line is cut into pieces of this size: progress bars never send a newline. */
 const maxLineBytes = 8 * 1024;
+const maxCharacterBytes = 4;
 
 export interface StderrRingOptions {
   readonly maxLines: number;
@@ -28,8 +29,7 @@ export class StderrRing {
     for (;;) {
       const end = chunk.indexOf(newline, start);
       const stop = end === -1 ? chunk.length : end;
-      while (this.#restBytes + (stop - start) > maxLineBytes) {
-        const cut = characterStart(chunk, start + maxLineBytes - this.#restBytes, start);
+      for (let cut = this.#cutIn(chunk, start, stop); cut < stop; cut = this.#cutIn(chunk, start, stop)) {
         this.#keep(chunk.subarray(start, cut));
         this.#endLine(true);
         start = cut;
@@ -71,6 +71,15 @@ export class StderrRing {
     return start + 1;
   }
 
+  /** Where the line becomes too long, moved on to the next beginning of a character of UTF-8; `stop` when it is not too long. */
+  #cutIn(chunk: Buffer, start: number, stop: number): number {
+    const room = maxLineBytes - this.#restBytes;
+    let cut = start + Math.max(0, room);
+    const last = start + room + maxCharacterBytes - 1;
+    while (cut < stop && cut < last && (chunk[cut]! & 0xc0) === 0x80) cut++;
+    return Math.min(cut, stop);
+  }
+
   #keep(piece: Buffer): void {
     // A copy: a view would keep the whole chunk in memory.
     this.#rest.push(Buffer.from(piece));
@@ -102,11 +111,4 @@ export class StderrRing {
 
 function withoutReturn(text: string): string {
   return text.endsWith('\r') ? text.slice(0, -1) : text;
-}
-
-/** The place of a cut, moved back to where a character of UTF-8 begins. */
-function characterStart(bytes: Buffer, at: number, min: number): number {
-  let start = at;
-  while (start > min && at - start < 3 && (bytes[start]! & 0xc0) === 0x80) start--;
-  return start > min ? start : at;
 }

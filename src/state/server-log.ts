@@ -97,6 +97,7 @@ export class ServerLog implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.flush();
     if (this.#unfinished !== '') this.append({ at: this.#now(), kind: 'err', text: '' });
     await this.flush();
     await this.#file[Symbol.asyncDispose]();
