@@ -1,6 +1,19 @@
 /** The file of a log that other processes append to as well, and that is turned over before it grows too large. */
 
-import { close, closeSync, constants, fstat, fstatSync, open, openSync, renameSync, type Stats, stat, writeSync } from 'node:fs';
+import {
+  close,
+  closeSync,
+  constants,
+  fstat,
+  fstatSync,
+  open,
+  openSync,
+  renameSync,
+  type Stats,
+  stat,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../core/clock.js';
@@ -87,6 +100,19 @@ export class LogFile implements AsyncDisposable {
     this.#believedUntil = this.#options.clock.now() + believedMs;
   }
 
+  /** The same without waiting, for when there is no time: but it turns nothing over. @throws the file system's own errors */
+  renewNow(): void {
+    const { path, clock } = this.#options;
+    const named = statSync(path, { throwIfNoEntry: false });
+    if (named && idOf(named) === this.#id) this.#know(named);
+    else {
+      ensureFolderSync(dirname(path));
+      const file = openSync(path, appending, mode);
+      this.#use(file, fstatSync(file));
+    }
+    this.#believedUntil = clock.now() + believedMs;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
@@ -100,9 +126,12 @@ export class LogFile implements AsyncDisposable {
       await ensureFolder(dirname(path));
       return openFile(path, appending, mode);
     });
-    await this[Symbol.asyncDispose]();
+    this.#use(file, await statsOf(file));
+  }
+
+  #use(file: number, stats: Stats): void {
+    if (this.#file !== undefined) closeSync(this.#file);
     this.#file = file;
-    const stats = await statsOf(file);
     this.#id = idOf(stats);
     this.#know(stats);
   }

@@ -138,7 +138,7 @@ class Changes implements Disposable {
     try {
       const name = basename(path);
       this.#watcher = watch(dirname(path), { persistent: false }, (_, file) => {
-        if (file === null || file === name) changed();
+        if (file === null || file.startsWith(name)) changed();
       });
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch {

@@ -50,6 +50,8 @@ export class ServerLog implements AsyncDisposable {
   readonly #file: LogFile;
   /** The file is being opened or turned over. */
   #renewing: Promise<void> | undefined;
+  /** Meanwhile it was tried without waiting: once is enough. */
+  #isPressed = false;
   /** The beginning of a line whose rest has not come yet, raw. */
   #unfinished = '';
   /** There was a reason to write. */
@@ -71,6 +73,7 @@ export class ServerLog implements AsyncDisposable {
     this.#waiting.push(entry);
     this.#waitingSize += entry.text.length + entryCost;
     this.#isWritten ||= !later;
+    if (this.#waitingSize > maxWaiting / 2 && this.#isWritten && !this.#isPressed) this.#press();
     if (this.#waitingSize > maxWaiting) this.#drop(maxWaiting * 0.75, 'they came faster than they could be written');
     if (!this.#isWritten) return;
     // What comes in the same turn of the loop is written together.
@@ -119,6 +122,17 @@ export class ServerLog implements AsyncDisposable {
     }
   }
 
+  /** Too much waits for something that is done beside it, the opening of the file for one: it is done at once, if it can be. */
+  #press(): void {
+    this.#isPressed = true;
+    try {
+      if (this.#hasMore()) this.#file.renewNow();
+    } catch (error) {
+      this.#failed(error);
+    }
+    this.#write();
+  }
+
   #hasMore(): boolean {
     if (!this.#isWritten || this.#options.clock.now() < this.#pausedUntil) return false;
     return this.#waiting.length > 0 || this.#ready !== '' || this.#missing > 0;
@@ -130,6 +144,7 @@ export class ServerLog implements AsyncDisposable {
       .catch((error: unknown) => this.#failed(error))
       .finally(() => {
         this.#renewing = undefined;
+        this.#isPressed = false;
         this.#write();
       });
   }
