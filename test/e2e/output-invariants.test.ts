@@ -23,6 +23,7 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   enable: { works: ['enable fault'], fails: ['enable', 'enable nowhere', 'enable fault --session'] },
   disable: { works: ['disable off'], fails: ['disable', 'disable nowhere'] },
   reconnect: { works: ['reconnect fault'], fails: ['reconnect', 'reconnect --failed', 'reconnect missing fault'] },
+  logs: { works: ['logs missing -n 1', 'logs off'], fails: ['logs', 'logs nowhere', 'logs missing --follow', 'logs off -n x'] },
   config: { works: ['config path', 'config show'], fails: ['config validate', 'config nope'] },
   help: { works: ['help', 'help call', '--help', 'call --help', '--version'], fails: ['help nope', '--timeout 5 help'] },
 };
