@@ -218,7 +218,8 @@ function contextFor(
 ): CommandContext {
   const { terminal, redactor } = session;
   const note = (text: string) => {
-    if (!globals.quiet) terminal.writeError(`${redactor.redact(sanitizeText(text))}\n`);
+    // A script that reads JSON reads stderr for the error document.
+    if (!globals.quiet && (!globals.json || globals.verbose)) terminal.writeError(`${redactor.redact(sanitizeText(text))}\n`);
   };
   const ask = globals.json ? undefined : terminal.ask;
   return { manager, config, signal, note, ...(ask ? { ask } : {}) };

@@ -11,8 +11,6 @@ export interface FollowOptions extends TailOptions {
   readonly clock: Clock;
   /** Ends it; then nothing is thrown. */
   readonly signal: AbortSignal;
-  /** Told when lines were gone before they were read. */
-  readonly onSkipped: () => void;
 }
 
 /*
@@ -24,11 +22,14 @@ const blockBytes = 64 * 1024;
 const maxLineBytes = 64 * 1024;
 /** Where the system does not tell of changes, or the folder is not there yet. */
 const lookEveryMs = 1000;
+const missingText = 'lines may be missing here: the log was turned over faster than it was read';
 
+/** In between it says so, as a line of its own, when lines were gone before they were read. */
 export async function* followLog(path: string, options: FollowOptions): AsyncGenerator<LogLine, void, undefined> {
-  const { signal, clock, onSkipped } = options;
+  const { signal, clock } = options;
   using changes = new Changes(path, clock, signal);
   const existing = await openLogFiles(path);
+  let pid = 0;
   /** The file that is written, behind the one it replaced: who had that open may still add to it. */
   let followed = existing.slice(0, 1).map((file) => new FollowedFile(file, file.size));
   try {
@@ -38,15 +39,16 @@ export async function* followLog(path: string, options: FollowOptions): AsyncGen
       for (const file of followed) {
         for await (const line of file.newLines()) {
           if (signal.aborted) return;
+          pid = line.pid;
           yield line;
         }
       }
       const last = followed.at(-1);
       const { newer, isBroken } = await filesAfter(path, last);
       if (newer.length > 0) {
-        if (isBroken) onSkipped();
         await closeAll(followed.slice(0, -1));
         followed = [...followed.slice(-1), ...newer.map((file) => new FollowedFile(file, 0))];
+        if (isBroken) yield { at: clock.date().toISOString(), pid, kind: 'mcp', text: missingText };
       } else await changes.next();
     }
   } finally {

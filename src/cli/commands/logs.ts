@@ -46,15 +46,14 @@ async function once(input: z.infer<typeof args>, context: CommandContext): Promi
 }
 
 async function* follow(input: z.infer<typeof args>, context: CommandContext): AsyncGenerator<LogLine> {
-  const { manager, signal, note } = context;
+  const { manager, signal } = context;
   const file = fileOf(input.server, context);
   if (!manager.longLived) {
     throw new McpctlError('NO_MANAGER', 'logs --follow needs a manager that stays, and none is running', { hint: 'mcpctl up' });
   }
   const { followLog } = await import('../../state/log-follower.js');
-  const onSkipped = () => note('some lines are missing here: the log was turned over faster than it was read');
   try {
-    yield* followLog(file, { ...range(input), clock: systemClock, signal, onSkipped });
+    yield* followLog(file, { ...range(input), clock: systemClock, signal });
   } catch (error) {
     throw signal.aborted ? signal.reason : unreadable(file, error);
   }
