@@ -23,6 +23,7 @@ import { sanitizeText } from './core/sanitize.js';
 import type { ControlSocket } from './gateway/control-socket.js';
 import { ProcessGroups } from './io/process-group.js';
 import { Manager } from './manager/manager.js';
+import { ServerLogs } from './observe/server-logs.js';
 import { handleBugs, handleSignals, silenceLibraries } from './process-end.js';
 import { processTerminal } from './process-terminal.js';
 import { ServerMemories } from './state/server-memory.js';
@@ -42,12 +43,13 @@ const terminal = processTerminal(() => interruption.abort(cancelled('SIGTERM')))
 const places = findPlaces(env, homedir(), tmpdir(), process.getuid?.());
 let manager: Manager | undefined;
 let groups: ProcessGroups | undefined;
+let logs: ServerLogs | undefined;
 let control: ControlSocket | undefined;
 
 await run();
 
 async function run(): Promise<void> {
-  handleSignals({ interruption, clock, onExit: () => groups?.killAllNow() });
+  handleSignals({ interruption, clock, onExit });
   handleBugs((text) => redactor.redact(sanitizeText(text)));
   silenceLibraries();
   let code: number;
@@ -59,6 +61,12 @@ async function run(): Promise<void> {
   await terminal.drained();
   // Explicit, so that a forgotten handle of a library cannot keep a finished command alive.
   process.exit(terminal.brokenCode ?? code);
+}
+
+/** Whatever way the process ends: no server outlives it, and what was said is kept. */
+function onExit(): void {
+  groups?.killAllNow();
+  logs?.flushNow();
 }
 
 async function runFront(): Promise<number> {
@@ -152,6 +160,9 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     longLived,
     clientVersion: version,
   });
+  const own = manager;
+  logs = new ServerLogs({ stateDir: places.stateDir, redactor, clock, pid, longLived, onWarning });
+  logs.listen(own.events, (server) => own.config.servers.get(server)?.file);
   if (kind !== 'repl')
     noteEvents(manager.events, { level: kind === 'manager' ? 'states' : globals.verbose ? 'all' : 'warnings', note });
   return { config, manager };
@@ -277,4 +288,6 @@ async function close(): Promise<void> {
   if (!groups) return;
   await Promise.allSettled([manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
   await groups[Symbol.asyncDispose]();
+  // The last words of the servers are said by now.
+  await logs?.[Symbol.asyncDispose]();
 }

@@ -95,7 +95,7 @@ export interface Outcome<D> {
   readonly verbatim?: boolean;
 }
 
-/** Runs a command. An AsyncIterable is a live view: NDJSON with `--json`, redrawn otherwise. */
+/** Runs a command. An AsyncIterable is a live view: NDJSON with `--json`, otherwise redrawn or, with `live: 'append'`, continued. */
 export type Run<A extends ZodMiniType, D, C = CommandContext> = (
   args: A['_zod']['output'],
   context: C,
@@ -115,4 +115,6 @@ export interface CommandModule<A extends ZodMiniType = any, D = any, C = any> {
   readonly args: A;
   readonly run: Run<A, D, C>;
   readonly text: Text<D, A>;
+  /** A live view that grows: each of its items is printed below the one before instead of in its place. */
+  readonly live?: 'append';
 }

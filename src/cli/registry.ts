@@ -145,6 +145,20 @@ export const registry: readonly CommandSpec[] = [
     load: () => import('./commands/down.js'),
   },
   {
+    name: 'logs',
+    summary: 'Show what a server wrote to stderr and what happened to it',
+    description:
+      'Reads the log of the server, with or without a running manager, and connects to nothing. Lines of mcpctl itself are marked; secrets are masked. A log holds about 20 MiB: the file that is written and three older ones beside it.\nWith --since all lines from then on, otherwise the last 50. --follow goes on with every new line until Ctrl-C; it needs a manager that stays.',
+    examples: ['logs github', 'logs github -n 200', 'logs github --since 10m --json', 'logs github --follow'],
+    positionals: [{ name: 'server', summary: 'Name of a server', required: true, complete: 'server' }],
+    flags: [
+      { name: 'tail', short: 'n', value: 'lines', summary: 'How many of the last lines; 0 for none, or all (default 50)' },
+      { name: 'since', value: 'duration', summary: 'Only lines of the last 10m, 24h, …' },
+      { name: 'follow', short: 'f', summary: 'Go on with every new line (NDJSON with --json)' },
+    ],
+    load: () => import('./commands/logs.js'),
+  },
+  {
     name: 'config',
     here: true,
     summary: 'Where the configuration lies, what it says, whether it is valid',

@@ -139,6 +139,8 @@ async function execute(
     const result = module.run(args, context);
     if (Symbol.asyncIterator in result) {
       bound.live();
+      // Nobody knows when the next line comes, or whether one does.
+      if (module.live === 'append') endProgress?.();
       for await (const data of result) {
         endProgress?.();
         await show({ data }, true);
@@ -224,7 +226,8 @@ function baseContext(
   signal: AbortSignal,
 ): Pick<CommandContext, 'signal' | 'note' | 'ask'> {
   const note = (text: string) => {
-    if (!globals.quiet) terminal.writeError(`${redactor.redact(sanitizeText(text))}\n`);
+    // A script that reads JSON reads stderr for the error document.
+    if (!globals.quiet && (!globals.json || globals.verbose)) terminal.writeError(`${redactor.redact(sanitizeText(text))}\n`);
   };
   const ask = globals.json ? undefined : terminal.ask;
   return { signal, note, ...(ask ? { ask } : {}) };
@@ -242,7 +245,7 @@ async function print(
   const color = terminal.stdoutIsTerminal && terminal.colorAllowed && !globals.noColor;
   const text = module.text(sanitizeData(data), { columns: terminal.columns, color }, args);
   if (text === '') return;
-  const clear = live && terminal.stdoutIsTerminal ? '\x1b[2J\x1b[H' : '';
+  const clear = live && module.live !== 'append' && terminal.stdoutIsTerminal ? '\x1b[2J\x1b[H' : '';
   return terminal.write(`${clear}${text.endsWith('\n') ? text : `${text}\n`}`);
 }
 

@@ -2,6 +2,8 @@
 
 /** Shorter values are not registered: they would blank out ordinary words. */
 const minSecretLength = 6;
+/** Of a secret of several lines, each that is this long is one of its own. */
+const minSecretLineLength = 16;
 const mask = '[redacted]';
 
 /** Names of fields, headers, variables and arguments whose value is treated as a secret. Substring match, any case. */
@@ -20,6 +22,10 @@ export class Redactor {
   /** Registers a value. Empty and short values (under 6 characters) are ignored. */
   add(secret: string): void {
     if (secret.length < minSecretLength) return;
+    // A key in PEM form is printed and read line by line; its first and last line are the same in every key.
+    for (const line of secret.includes('\n') ? secret.split('\n') : []) {
+      if (line.trim().length >= minSecretLineLength && !line.startsWith('-----')) this.add(line.trim());
+    }
     const bytes = Buffer.from(secret);
     const forms = [
       secret,
@@ -36,6 +42,25 @@ export class Redactor {
   /** `text` with every registered value replaced by `[redacted]`. */
   redact(text: string): string {
     if (this.#forms.size === 0) return text;
+    return text.replace(this.#everyForm(), mask);
+  }
+
+  /**
+   * The first `length` characters of `text`, redacted, and what follows them, untouched. A value that begins before the cut is
+   * masked whole and counts to the first part: neither part shows a piece of it.
+   */
+  redactStart(text: string, length: number): { readonly start: string; readonly rest: string } {
+    let cut = Math.min(length, text.length);
+    if (this.#forms.size > 0) {
+      for (const { 0: form, index } of text.matchAll(this.#everyForm())) {
+        if (index >= cut) break;
+        cut = Math.max(cut, index + form.length);
+      }
+    }
+    return { start: this.redact(text.slice(0, cut)), rest: text.slice(cut) };
+  }
+
+  #everyForm(): RegExp {
     // Longest first, so that a secret that contains another is removed whole.
     this.#pattern ??= new RegExp(
       [...this.#forms]
@@ -44,7 +69,7 @@ export class Redactor {
         .join('|'),
       'g',
     );
-    return text.replace(this.#pattern, mask);
+    return this.#pattern;
   }
 
   /** A copy of `value` in which every string is redacted. */

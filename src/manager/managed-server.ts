@@ -82,7 +82,7 @@ export class ManagedServer implements AsyncDisposable {
       // Not awaited here: a process need not wait for it to be started.
       remembered: this.#remembering.then(() => this.#assumed ?? (this.#memory.era as EraVerdict | undefined)),
       signal,
-      onStderr: (line) => parts.events.emit({ type: 'server-stderr', server: config.name, line }),
+      onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
       // A one-shot is gone before a list can change; subscribing would cost it a request.
       ...(parts.longLived ? { onToolsChanged: () => this.#toolsChanged() } : {}),

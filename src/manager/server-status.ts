@@ -41,7 +41,8 @@ export type ManagerEvent =
       readonly durationMs: number | null;
     }
   | { readonly type: 'tools-changed'; readonly server: string; readonly count: number }
-  | { readonly type: 'server-stderr'; readonly server: string; readonly line: string }
+  /** A line as the server wrote it. A very long one comes in pieces; `isCut`: the next event has more of it. */
+  | { readonly type: 'server-stderr'; readonly server: string; readonly line: string; readonly isCut: boolean }
   | { readonly type: 'call-started'; readonly server: string; readonly tool: string }
   | {
       readonly type: 'call-progress';

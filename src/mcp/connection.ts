@@ -57,7 +57,7 @@ export interface OpenOptions {
   readonly remembered: Promise<EraVerdict | undefined>;
   /** Ends the attempt; whatever was opened is closed again. */
   readonly signal: AbortSignal;
-  readonly onStderr?: (line: string) => void;
+  readonly onStderr?: (line: string, isCut: boolean) => void;
   readonly onWarning?: (message: string) => void;
   readonly onToolsChanged?: () => void;
 }

@@ -3,12 +3,13 @@
 const newline = 0x0a;
 /** A longer line is cut into pieces of this size: progress bars never send a newline. */
 const maxLineBytes = 8 * 1024;
+const maxCharacterBytes = 4;
 
 export interface StderrRingOptions {
   readonly maxLines: number;
   readonly maxBytes: number;
-  /** Called for every line, as the server wrote it: sanitise before showing. */
-  readonly onLine?: ((line: string) => void) | undefined;
+  /** Called for every line, as the server wrote it: sanitise before showing. With `isCut` the next one is the rest of the same line. */
+  readonly onLine?: ((line: string, isCut: boolean) => void) | undefined;
 }
 
 export class StderrRing {
@@ -28,15 +29,19 @@ export class StderrRing {
     for (;;) {
       const end = chunk.indexOf(newline, start);
       const stop = end === -1 ? chunk.length : end;
-      while (this.#restBytes + (stop - start) > maxLineBytes) {
-        const cut = start + maxLineBytes - this.#restBytes;
+      for (let cut = this.#cutIn(chunk, start, stop); cut < stop; cut = this.#cutIn(chunk, start, stop)) {
         this.#keep(chunk.subarray(start, cut));
-        this.#endLine();
+        this.#endLine(true);
         start = cut;
       }
-      if (stop > start) this.#keep(chunk.subarray(start, stop));
-      if (end === -1) return;
-      this.#endLine();
+      if (end !== -1 && this.#restBytes === 0) {
+        // Most lines come whole: no copy for them.
+        this.#take(chunk.toString('utf8', start, end), false);
+      } else {
+        if (stop > start) this.#keep(chunk.subarray(start, stop));
+        if (end === -1) return;
+        this.#endLine();
+      }
       start = end + 1;
     }
   }
@@ -48,7 +53,7 @@ export class StderrRing {
 
   /** The last lines, oldest first, raw, with the one that has not ended yet. */
   tail(): readonly string[] {
-    const rest = this.#restBytes > 0 ? [this.#decode()] : [];
+    const rest = this.#restBytes > 0 ? [withoutReturn(this.#decode())] : [];
     return [...this.#lines, ...rest].slice(-this.#options.maxLines);
   }
 
@@ -66,6 +71,15 @@ export class StderrRing {
     return start + 1;
   }
 
+  /** Where the line becomes too long, moved on to the next beginning of a character of UTF-8; `stop` when it is not too long. */
+  #cutIn(chunk: Buffer, start: number, stop: number): number {
+    const room = maxLineBytes - this.#restBytes;
+    let cut = start + Math.max(0, room);
+    const last = start + room + maxCharacterBytes - 1;
+    while (cut < stop && cut < last && (chunk[cut]! & 0xc0) === 0x80) cut++;
+    return Math.min(cut, stop);
+  }
+
   #keep(piece: Buffer): void {
     // A copy: a view would keep the whole chunk in memory.
     this.#rest.push(Buffer.from(piece));
@@ -74,19 +88,27 @@ export class StderrRing {
   }
 
   #decode(): string {
-    const text = Buffer.concat(this.#rest).toString('utf8');
-    return text.endsWith('\r') ? text.slice(0, -1) : text;
+    return Buffer.concat(this.#rest).toString('utf8');
   }
 
-  #endLine(): void {
-    const line = this.#decode();
+  #endLine(isCut = false): void {
+    const text = this.#decode();
     this.#rest = [];
     this.#restBytes = 0;
+    this.#take(text, isCut);
+  }
+
+  #take(text: string, isCut: boolean): void {
+    const line = withoutReturn(text);
     this.#lines.push(line);
     this.#size += line.length;
     while (this.#lines.length > this.#options.maxLines || (this.#size > this.#options.maxBytes && this.#lines.length > 1)) {
       this.#size -= this.#lines.shift()?.length ?? 0;
     }
-    this.#options.onLine?.(line);
+    this.#options.onLine?.(line, isCut);
   }
+}
+
+function withoutReturn(text: string): string {
+  return text.endsWith('\r') ? text.slice(0, -1) : text;
 }

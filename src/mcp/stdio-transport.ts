@@ -18,8 +18,8 @@ export interface StdioTransportOptions {
   /** Budget of `close()`. */
   readonly stop: StopOptions;
   readonly clock: Clock;
-  /** Called for every line of stderr, raw. */
-  readonly onStderr?: ((line: string) => void) | undefined;
+  /** Called for every line of stderr, raw; with `isCut` the next one is the rest of the same line. */
+  readonly onStderr?: ((line: string, isCut: boolean) => void) | undefined;
   /** Told once per kind of nonsense the server prints. */
   readonly onWarning?: ((warning: string) => void) | undefined;
 }

@@ -83,6 +83,13 @@ const scenarios = [
   'disable leaky',
   'enable leaky --json',
   'enable leaky --session',
+  'logs leaky',
+  'logs leaky --json --verbose',
+  'logs exits --tail all',
+  'logs forbidden --since 1h',
+  'logs broken --tail all --json',
+  'logs moved',
+  'logs refused --json',
   'nonsense --verbose',
 ];
 
@@ -217,6 +224,15 @@ describe('planted secrets', () => {
     for (const file of files) expect([file, hits(readFileSync(file, 'latin1'))]).toEqual([file, []]);
     expect(hits(files.join('\n'))).toEqual([]);
     for (const file of files) expect([file, (statSync(file).mode & 0o077).toString(8)]).toEqual([file, '0']);
+  });
+
+  it('stand masked in the logs of the servers that said them', async () => {
+    for (const name of ['leaky', 'exits']) {
+      const { stdout } = await runCli(['logs', name, '--tail', 'all'], { home });
+      expect(stdout).toContain('start: environment {"LEAK_PASSWORD":"[redacted]"');
+      expect(stdout).toContain('[mcpctl] ');
+      expect(hits(stdout)).toEqual([]);
+    }
   });
 
   it('a server without secrets shows all of its stderr', async () => {

@@ -26,6 +26,7 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   // It leaves a process: attach.test.ts has it.
   up: { works: [], fails: ['up now', 'up --idle 5'] },
   down: { works: ['down'], fails: ['down now'] },
+  logs: { works: ['logs missing -n 1', 'logs off'], fails: ['logs', 'logs nowhere', 'logs missing --follow', 'logs off -n x'] },
   config: { works: ['config path', 'config show'], fails: ['config validate', 'config nope'] },
   help: { works: ['help', 'help call', '--help', 'call --help', '--version'], fails: ['help nope', '--timeout 5 help'] },
 };

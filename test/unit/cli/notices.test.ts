@@ -233,7 +233,7 @@ describe('Notices', () => {
   });
 
   it('ignores stderr lines and calls', async () => {
-    notices.handle({ type: 'server-stderr', server: 'a', line: 'noise' });
+    notices.handle({ type: 'server-stderr', server: 'a', line: 'noise', isCut: false });
     notices.handle({ type: 'call-started', server: 'a', tool: 't' });
     await clock.advance(2_000);
     expect(lines()).toEqual([]);

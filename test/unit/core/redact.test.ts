@@ -47,6 +47,49 @@ describe('Redactor', () => {
   });
 });
 
+describe('a secret of several lines', () => {
+  const key = [
+    '-----BEGIN PRIVATE KEY-----',
+    'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC',
+    'BKcwggSjAgEAAoIBAQ',
+    'short',
+    '-----END PRIVATE KEY-----',
+  ];
+  const redactor = new Redactor();
+  redactor.add(`${key.join('\n')}\n`);
+
+  it('is removed as a whole, and line by line where a line has 16 characters', () => {
+    expect(redactor.redact(key.join('\n'))).not.toContain('MIIE');
+    expect(key.map((line) => redactor.redact(`stderr: ${line}`))).toEqual([
+      'stderr: -----BEGIN PRIVATE KEY-----',
+      'stderr: [redacted]',
+      'stderr: [redacted]',
+      'stderr: short',
+      'stderr: -----END PRIVATE KEY-----',
+    ]);
+  });
+});
+
+describe('redactStart', () => {
+  const secret = 'S3CR3T-abcdef';
+  const redactor = new Redactor();
+  redactor.add(secret);
+
+  it('cuts behind a secret that the cut would divide, wherever it stands', () => {
+    for (let before = 0; before < 40; before++) {
+      const text = `${'.'.repeat(before)}${secret}${'.'.repeat(40 - before)}`;
+      const { start, rest } = redactor.redactStart(text, 20);
+      expect(start + redactor.redact(rest)).toBe(redactor.redact(text));
+      expect(`${start}${rest}`.includes(secret)).toBe(before >= 20);
+    }
+  });
+
+  it('leaves a text that is shorter alone, and works without any secret', () => {
+    expect(redactor.redactStart('abc', 10)).toEqual({ start: 'abc', rest: '' });
+    expect(new Redactor().redactStart('abcdef', 2)).toEqual({ start: 'ab', rest: 'cdef' });
+  });
+});
+
 describe('isSecretName', () => {
   it.each(['GITHUB_TOKEN', 'client_secret', 'Authorization', 'X-Api-Key', 'DB_PASSWORD', 'Cookie', 'apikey', 'SESSION_ID'])(
     '%s holds a secret',

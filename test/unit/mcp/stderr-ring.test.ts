@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StderrRing } from '../../../src/mcp/stderr-ring.js';
 
-const ring = (onLine?: (line: string) => void) => new StderrRing({ maxLines: 20, maxBytes: 64 * 1024, onLine });
+const ring = (onLine?: (line: string, isCut: boolean) => void) => new StderrRing({ maxLines: 20, maxBytes: 64 * 1024, onLine });
 
 describe('StderrRing', () => {
   it('keeps the last 20 of 100 lines, and the line that has not ended', () => {
@@ -22,6 +22,26 @@ describe('StderrRing', () => {
     expect(tail.join('').length).toBeLessThanOrEqual(64 * 1024);
     expect(tail.length).toBe(8);
     expect(Math.max(...tail.map((line) => line.length))).toBe(8_192);
+  });
+
+  it('says of each piece whether its line goes on, and cuts between characters, in 200 random chunkings', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 1, max: 30_000 }), (shift, size) => {
+        const line = `${'a'.repeat(shift)}${'€'.repeat(9_000)}`;
+        const heard: { line: string; isCut: boolean }[] = [];
+        const lines = ring((text, isCut) => heard.push({ line: text, isCut }));
+        const bytes = Buffer.from(`first\n${line}\nlast\n`);
+        for (let at = 0; at < bytes.length; at += size) lines.push(bytes.subarray(at, at + size));
+        expect(heard.map(({ isCut }) => isCut)).toEqual([false, true, true, true, false, false]);
+        expect(
+          heard
+            .slice(1, -1)
+            .map((piece) => piece.line)
+            .join(''),
+        ).toBe(line);
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it('has the same last lines with and without a listener, in 500 random chunkings', () => {
