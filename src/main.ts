@@ -118,6 +118,7 @@ async function openManager(globals: GlobalOptions, terminal: Terminal, isRepl: b
   const { pid } = process;
   const config = await loadConfig({
     files: globals.config,
+    preset: globals.preset,
     cwd: process.cwd(),
     env,
     places: places(),

@@ -211,7 +211,7 @@ function resolveServer(typed: string, servers: readonly string[]): string | unde
 }
 
 /** A running session has its configuration and its version, and `--keep-going` is of a batch. */
-const notInRepl: readonly string[] = ['config', 'version', 'keep-going'];
+const notInRepl: readonly string[] = ['config', 'preset', 'version', 'keep-going'];
 
 function flagOptions(own: readonly FlagSpec[], words: readonly string[], { front, globalFlags }: CompletionSources): Option[] {
   const globals = globalFlags.filter(({ name }) => front === 'shell' || !notInRepl.includes(name));

@@ -74,6 +74,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 const noGlobals: GlobalOptions = {
   json: false,
   config: [],
+  preset: undefined,
   timeoutMs: undefined,
   quiet: false,
   verbose: false,
@@ -82,9 +83,10 @@ const noGlobals: GlobalOptions = {
 };
 
 function withDefaults(globals: GlobalOptions, { defaults, front }: Session): GlobalOptions {
-  if (front === 'repl' && globals.config.length > 0) {
+  if (front === 'repl' && (globals.config.length > 0 || globals.preset)) {
+    const flag = globals.preset ? `--preset ${globals.preset}` : '-c <file>';
     throw new McpctlError('USAGE', 'The configuration cannot be changed in a running session', {
-      hint: 'leave with /exit and start mcpctl -c <file>',
+      hint: `leave with /exit and start mcpctl ${flag}`,
     });
   }
   return {
@@ -215,10 +217,12 @@ function contextFor(
   signal: AbortSignal,
 ): CommandContext {
   const { terminal, redactor } = session;
-  const note = (text: string) => {
-    if (!globals.quiet) terminal.writeError(`${redactor.redact(sanitizeText(text))}\n`);
-  };
   const ask = globals.json ? undefined : terminal.ask;
+  const note = (text: string, { isPrompt = false } = {}) => {
+    if (isPrompt ? globals.json || (globals.quiet && !ask) : globals.quiet) return;
+    const safe = sanitizeText(text);
+    terminal.writeError(`${isPrompt ? safe : redactor.redact(safe)}\n`);
+  };
   return { manager, config, signal, note, ...(ask ? { ask } : {}) };
 }
 

@@ -17,7 +17,16 @@ let loading: Promise<void>;
 
 const redactor = new Redactor();
 redactor.add('s3cr3t-value');
-const noFlags = { json: false, quiet: false, verbose: false, noColor: false, keepGoing: false, config: [], timeoutMs: undefined };
+const noFlags = {
+  json: false,
+  quiet: false,
+  verbose: false,
+  noColor: false,
+  keepGoing: false,
+  config: [],
+  preset: undefined,
+  timeoutMs: undefined,
+};
 
 beforeEach(() => {
   clock = new FakeClock();
