@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { askOn } from './cli/ask.js';
 import { noteEvents } from './cli/event-notes.js';
 import { type GlobalOptions, namesCommand, parse } from './cli/parse.js';
 import { createProgress } from './cli/progress.js';
@@ -186,6 +187,7 @@ function processTerminal(): Terminal {
       for await (const chunk of stdin) chunks.push(chunk as Buffer);
       return Buffer.concat(chunks).toString('utf8');
     },
+    ...(stdin.isTTY && stderr.isTTY ? { ask: askOn(stdin, stderr) } : {}),
     stdoutIsTerminal: stdout.isTTY === true,
     stderrIsTerminal: stderr.isTTY === true,
     colorAllowed: !env.NO_COLOR && env.TERM !== 'dumb',
