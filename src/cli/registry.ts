@@ -123,9 +123,19 @@ export const registry: readonly CommandSpec[] = [
   },
   {
     name: 'config',
-    summary: 'Where the configuration lies, what it says, whether it is valid',
-    examples: ['config path', 'config show', 'config validate'],
-    positionals: [{ name: 'action', summary: 'path, show or validate', required: true, choices: ['path', 'show', 'validate'] }],
+    summary: 'Where the configuration lies, what it says, whether it is valid, where values come from',
+    description:
+      'explain shows every value of one server with its origin (default, preset, or file:line:column), and what it shadows. Secrets are masked.',
+    examples: ['config path', 'config show', 'config validate', 'config explain github'],
+    positionals: [
+      {
+        name: 'action',
+        summary: 'path, show, validate or explain',
+        required: true,
+        choices: ['path', 'show', 'validate', 'explain'],
+      },
+      { name: 'server', summary: 'Name of a server, for explain', complete: 'server' },
+    ],
     flags: [],
     load: () => import('./commands/config.js'),
   },

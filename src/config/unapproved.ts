@@ -13,7 +13,8 @@ import { untrustedError } from './trust.js';
 /** Its literal secrets are masked, but not collected: a folder must not decide which words vanish from what mcpctl prints. */
 export function unapprovedServer(options: ResolveOptions): ResolvedServer {
   const { name, entry, source, document, approval } = options;
-  const { definition, target } = entry.command === undefined ? asWrittenHttp(entry) : asWrittenStdio(entry, options);
+  const { definition, target } =
+    entry.command === undefined ? asWrittenHttp(entry) : asWrittenStdio(entry, dirname(document.file));
   const enabledInFile = entry.enabled ?? true;
   const { file } = document;
   const server: ServerConfig = {
@@ -35,15 +36,20 @@ export function unapprovedServer(options: ResolveOptions): ResolvedServer {
   return { server, problems: [], secrets: [] };
 }
 
+/** The command line or URL of an entry as it is written, literal secrets masked. */
+export function targetAsWritten(entry: ServerEntry): string {
+  return (entry.command === undefined ? asWrittenHttp(entry) : asWrittenStdio(entry, '')).target;
+}
+
 interface AsWritten {
   readonly definition: ServerDefinition;
   readonly target: string;
 }
 
-function asWrittenStdio(entry: ServerEntry, { document }: ResolveOptions): AsWritten {
+function asWrittenStdio(entry: ServerEntry, folder: string): AsWritten {
   const command = entry.command ?? '';
   const { shown: args } = maskArguments((entry.args ?? []).map(asExpansion));
-  const cwd = entry.cwd ?? dirname(document.file);
+  const cwd = entry.cwd ?? folder;
   const definition = { type: 'stdio', command, args, env: maskedValues(entry.env), cwd, inheritEnv: false } as const;
   return { definition, target: [command, ...args].map(shellQuoted).join(' ') };
 }
