@@ -16,6 +16,8 @@ export interface PositionalSpec {
   readonly variadic?: boolean;
   readonly choices?: readonly string[];
   readonly complete?: NameKind;
+  /** Offered only behind one of these words. */
+  readonly after?: readonly string[];
   /** The last positional, which takes every word after the one before it as typed, flags included; a leading `--` is dropped. */
   readonly rest?: boolean;
 }

@@ -126,6 +126,7 @@ function positionalOrFlag(spec: CommandSpec, words: readonly string[], typed: st
   if (!flagsEnded && typed.startsWith('-')) return flagOptions(spec.flags, words, sources);
   const positional = spec.positionals[given.length] ?? spec.positionals.at(-1);
   if (!positional || (given.length >= spec.positionals.length && !positional.variadic)) return [];
+  if (positional.after && !positional.after.includes(given.at(-1) ?? '')) return [];
   return positionalOptions(spec, positional, given, typed, sources);
 }
 

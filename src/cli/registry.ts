@@ -134,7 +134,7 @@ export const registry: readonly CommandSpec[] = [
         required: true,
         choices: ['path', 'show', 'validate', 'explain'],
       },
-      { name: 'server', summary: 'Name of a server, for explain', complete: 'server' },
+      { name: 'server', summary: 'Name of a server, for explain', complete: 'server', after: ['explain'] },
     ],
     flags: [],
     load: () => import('./commands/config.js'),
@@ -147,7 +147,7 @@ export const registry: readonly CommandSpec[] = [
     examples: ['trust list', 'trust approve files', 'trust approve files --fingerprint 5f0c…', 'trust revoke files'],
     positionals: [
       { name: 'action', summary: 'list, approve or revoke', required: true, choices: ['list', 'approve', 'revoke'] },
-      { name: 'server', summary: 'Name of a server of the project file', complete: 'server' },
+      { name: 'server', summary: 'Name of a server of the project file', complete: 'server', after: ['approve', 'revoke'] },
     ],
     flags: [
       { name: 'yes', summary: 'Print the definition and approve it without asking' },

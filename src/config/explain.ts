@@ -122,9 +122,7 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
     own(['inheritEnv'], shown.inheritEnv, entry.inheritEnv !== undefined);
   } else {
     own(['url'], shown.url, true);
-    // User and password of a URL become a header of their own.
-    for (const [name, value] of Object.entries(shown.headers))
-      add(['headers', name], value, written(entry.headers?.[name] === undefined ? ['url'] : ['headers', name]));
+    for (const [name, value] of Object.entries(shown.headers)) own(['headers', name], value, true);
     if (shown.ca !== undefined) own(['ca'], shown.ca, true);
   }
   const typeKey = entry.type === undefined && entry.transport !== undefined ? 'transport' : 'type';
