@@ -50,7 +50,8 @@ export async function openProject(
 
 /** Whether the settings lie in the project: then the project could bring its own approvals along. */
 export async function isInsideProject(configDir: string, { root }: Project): Promise<boolean> {
-  return isInside(root, await resolveLinks(configDir));
+  // A folder that cannot be looked at holds no approvals.
+  return isInside(root, await resolveLinks(configDir).catch(() => configDir));
 }
 
 export const insideMessage =

@@ -68,7 +68,7 @@ export interface OverrideResult {
 /**
  * Stores or removes an override, under a lock and in one step: parallel changes all count. Damaged settings are put aside first.
  *
- * @throws the file system's own errors when the settings cannot be written
+ * @throws as `updateSettings`
  */
 export async function setOverride(configDir: string, change: OverrideChange, access: WriteAccess): Promise<OverrideResult> {
   const { enabled, server } = change;
@@ -89,14 +89,18 @@ export interface SettingsChange {
   readonly next: (stored: unknown) => Promise<object | null | undefined>;
 }
 
-/** Changes what is stored for one server, under a lock and in one step. Damaged settings are put aside first. */
+/**
+ * Changes what is stored for one server, under a lock and in one step. Damaged settings are put aside first.
+ *
+ * @throws McpctlError CONFIG_INVALID when the settings cannot be written, TIMEOUT (lock); what `next` throws
+ */
 export async function updateSettings(
   configDir: string,
   { section, file: key, server, next }: SettingsChange,
   access: WriteAccess,
 ): Promise<OverrideResult> {
   const file = settingsFile(configDir);
-  return withFileLock(lockFile(configDir), access, async () => {
+  const work = async () => {
     const kept = await quarantine(file);
     const warning = kept === undefined ? {} : { warning: damaged(file, kept) };
     const settings = parseSettings((await readTextIfExists(file, { maxBytes })) ?? '{}') ?? {};
@@ -123,7 +127,17 @@ export async function updateSettings(
     });
     store.set(section, all);
     return { isChanged: true, ...warning };
-  });
+  };
+  try {
+    return await withFileLock(lockFile(configDir), access, work);
+  } catch (error) {
+    if (error instanceof McpctlError || access.signal?.aborted) throw error;
+    throw new McpctlError('CONFIG_INVALID', `The settings in ${configDir} could not be written: ${rootMessage(error)}`, {
+      cause: error,
+      server,
+      hint: 'make room or correct the permissions of that folder, then try again',
+    });
+  }
 }
 
 function tooMuch(file: string): McpctlError {

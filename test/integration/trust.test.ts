@@ -157,6 +157,21 @@ describe('an approval', () => {
     expect(await readdir(home.configDir)).toEqual([]);
   });
 
+  it('fails with CONFIG_INVALID and the reason when the settings cannot be written, or would become too large to be read', async () => {
+    await using home = await tempHome();
+    await write(home, { a: { command: '/bin/cat' } });
+    const blocked = join(await home.write('blocker', ''), 'below');
+    await expect(approveProposal(await propose(home), blocked, access)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      server: 'a',
+      message: expect.stringContaining('ENOTDIR'),
+    });
+    const settings = JSON.stringify({ theme: 'x'.repeat(4 * 1024 ** 2 - 100) });
+    await home.write('config/settings.json', settings);
+    await expect(approve(home)).rejects.toMatchObject({ code: 'CONFIG_INVALID', hint: expect.stringContaining('trust revoke') });
+    expect(await readFile(join(home.configDir, 'settings.json'), 'utf8')).toBe(settings);
+  });
+
   it('is refused for a definition over 64 KiB, which nobody reads', async () => {
     await using home = await tempHome();
     await write(home, { a: { command: '/bin/cat', args: ['x'.repeat(64 * 1024)] } });
