@@ -1,6 +1,7 @@
 /** The terminal of this process: its streams as commands see them, and what happens when nobody reads them any more. */
 import { isatty } from 'node:tty';
 import { exitCodes, McpctlError } from './core/errors.js';
+import { askOn } from './cli/ask.js';
 import type { Terminal } from './cli/terminal.js';
 
 export interface ProcessTerminal extends Terminal {
@@ -73,21 +74,6 @@ export function processTerminal(onBroken: () => void): ProcessTerminal {
       return stdout.columns ?? 120;
     },
     // The question goes to stderr: stdout is the result.
-    ...(isatty(0) && isatty(2) && { ask }),
+    ...(isatty(0) && isatty(2) && { ask: (question: string) => askOn(process.stdin, process.stderr)(question) }),
   };
-}
-
-async function ask(question: string): Promise<string> {
-  const { createInterface } = await import('node:readline/promises');
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return await new Promise((resolve, reject) => {
-      // Ctrl-C in raw mode reaches only us; the end of input is a no to every question.
-      lines.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-      lines.once('close', () => reject(new McpctlError('CANCELLED', 'Cancelled')));
-      lines.question(question).then(resolve, reject);
-    });
-  } finally {
-    lines.close();
-  }
 }

@@ -132,6 +132,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   const longLived = kind !== 'command';
   const config = await loadConfig({
     files: globals.config,
+    preset: globals.preset,
     cwd: process.cwd(),
     env,
     places,
@@ -168,8 +169,8 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   return { config, manager };
 }
 
-function addressOf({ config }: GlobalOptions) {
-  return managerAddress({ places, cwd: process.cwd(), files: config, preset: undefined, tmp: tmpdir() });
+function addressOf({ config, preset }: GlobalOptions) {
+  return managerAddress({ places, cwd: process.cwd(), files: config, preset, tmp: tmpdir() });
 }
 
 /** Runs single lines of a REPL or a batch in the manager that is there. */
@@ -262,7 +263,7 @@ async function serve(
 
 function hostFor(globals: GlobalOptions): Host {
   const address = addressOf(globals);
-  const ownFlags = [...globals.config.flatMap((file) => ['-c', file])];
+  const ownFlags = [...globals.config.flatMap((file) => ['-c', file]), ...(globals.preset ? ['--preset', globals.preset] : [])];
   return {
     address,
     version,

@@ -115,7 +115,7 @@ describe('the prose', () => {
     const rows = [...texts.get('docs/configuration.md')!.matchAll(/^\| `([^|]+)` \|/gm)].flatMap(([, keys]) =>
       keys!.split('`, `'),
     );
-    const nested = ['timeouts', 'health', 'stop', 'tools'] as const;
+    const nested = ['timeouts', 'health', 'cache', 'stop', 'tools'] as const;
     const known = new Set<string>([
       ...knownKeys.server,
       ...knownKeys.file,

@@ -19,6 +19,8 @@ export interface PositionalSpec {
   readonly variadic?: boolean;
   readonly choices?: readonly string[];
   readonly complete?: NameKind;
+  /** Offered only behind one of these words. */
+  readonly after?: readonly string[];
   /** The last positional, which takes every word after the one before it as typed, flags included; a leading `--` is dropped. */
   readonly rest?: boolean;
 }
@@ -60,8 +62,11 @@ export interface CommandContext {
   readonly config: Config;
   /** Aborted by Ctrl-C, an end signal, or the overall `--timeout`. */
   readonly signal: AbortSignal;
-  /** A line for the person in front of it, on stderr. */
-  readonly note: (text: string) => void;
+  /**
+   * A line for the person in front of it, on stderr. `isPrompt`: what a decision is about. It is shown with --quiet too where somebody
+   * is asked, nothing in it is redacted, so that nobody can hide a part of it, and with --json it stays away: it stands in the data.
+   */
+  readonly note: (text: string, options?: { isPrompt?: boolean }) => void;
   /** Asks a question; absent when nobody is there to answer. */
   readonly ask?: (question: string) => Promise<string>;
 }

@@ -126,6 +126,7 @@ function positionalOrFlag(spec: CommandSpec, words: readonly string[], typed: st
   if (!flagsEnded && typed.startsWith('-')) return flagOptions(spec.flags, words, sources);
   const positional = spec.positionals[given.length] ?? spec.positionals.at(-1);
   if (!positional || (given.length >= spec.positionals.length && !positional.variadic)) return [];
+  if (positional.after && !positional.after.includes(given.at(-1) ?? '')) return [];
   return positionalOptions(spec, positional, given, typed, sources);
 }
 
@@ -211,7 +212,7 @@ function resolveServer(typed: string, servers: readonly string[]): string | unde
 }
 
 /** A running session has its configuration and its version, and `--keep-going` is of a batch. */
-const notInRepl: readonly string[] = ['config', 'version', 'keep-going'];
+const notInRepl: readonly string[] = ['config', 'preset', 'version', 'keep-going'];
 
 function flagOptions(own: readonly FlagSpec[], words: readonly string[], { front, globalFlags }: CompletionSources): Option[] {
   const globals = globalFlags.filter(({ name }) => front === 'shell' || !notInRepl.includes(name));

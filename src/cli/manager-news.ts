@@ -29,7 +29,9 @@ export function tellNews(manager: Manager, tell: (news: News) => void): Disposab
   let told = '';
   const tellServers = () => {
     const servers = manager.names();
-    if (told === (told = servers.join('\n'))) return;
+    const names = servers.join('\n');
+    if (names === told) return;
+    told = names;
     tell({ type: 'servers', servers });
   };
   tellServers();

@@ -1,6 +1,7 @@
 /** Words to a command: global flags, command name, positionals and flags, as the registry declares them. */
 
 import { Command, CommanderError, Option } from 'commander';
+import { type PresetName, presetNames } from '../config/presets.js';
 import { parseDuration } from '../core/duration.js';
 import { McpctlError } from '../core/errors.js';
 import { didYouMean } from '../core/suggest.js';
@@ -11,6 +12,7 @@ export interface GlobalOptions {
   readonly json: boolean;
   /** Paths as typed. */
   readonly config: readonly string[];
+  readonly preset: PresetName | undefined;
   readonly timeoutMs: number | undefined;
   readonly quiet: boolean;
   readonly verbose: boolean;
@@ -176,6 +178,7 @@ function globalOptions(flags: Readonly<Record<string, unknown>>): GlobalOptions 
   return {
     json: flags.json === true,
     config: (flags.config as string[] | undefined) ?? [],
+    preset: flags.preset === undefined ? undefined : presetFlag(String(flags.preset)),
     timeoutMs: timeout === undefined ? undefined : durationFlag('timeout', timeout),
     quiet: flags.quiet === true,
     verbose: flags.verbose === true,
@@ -195,6 +198,14 @@ function ownFlags(spec: CommandSpec, flags: Readonly<Record<string, unknown>>): 
     own[key] = flag.value === 'duration' ? durationFlag(flag.name, String(value)) : value;
   }
   return own;
+}
+
+function presetFlag(text: string): PresetName {
+  const preset = presetNames.find((name) => name === text);
+  if (preset) return preset;
+  throw new McpctlError('USAGE', `--preset is one of ${presetNames.join(', ')}, not "${text}"`, {
+    hint: didYouMean(text, presetNames) ?? `for example --preset ${presetNames[1]}`,
+  });
 }
 
 function durationFlag(name: string, text: string): number {

@@ -161,11 +161,37 @@ export const registry: readonly CommandSpec[] = [
   {
     name: 'config',
     here: true,
-    summary: 'Where the configuration lies, what it says, whether it is valid',
-    examples: ['config path', 'config show', 'config validate'],
-    positionals: [{ name: 'action', summary: 'path, show or validate', required: true, choices: ['path', 'show', 'validate'] }],
+    summary: 'Where the configuration lies, what it says, whether it is valid, where values come from',
+    description:
+      'explain shows every value of one server with its origin (default, preset, or file:line:column), and what it shadows. Secrets are masked.',
+    examples: ['config path', 'config show', 'config validate', 'config explain github'],
+    positionals: [
+      {
+        name: 'action',
+        summary: 'path, show, validate or explain',
+        required: true,
+        choices: ['path', 'show', 'validate', 'explain'],
+      },
+      { name: 'server', summary: 'Name of a server, for explain', complete: 'server', after: ['explain'] },
+    ],
     flags: [],
     load: () => import('./commands/config.js'),
+  },
+  {
+    name: 'trust',
+    summary: 'Look at the servers of the project file, approve one, take an approval back',
+    description:
+      'Nothing of a server in a project file (.mcp.json) is started, expanded or read before you have approved exactly this definition in this folder; any change asks again and shows what differs. approve prints the whole definition and asks. Without a terminal it takes --fingerprint, which approves only that very definition, or --yes, which approves whatever is there.',
+    examples: ['trust list', 'trust approve files', 'trust approve files --fingerprint 5f0c…', 'trust revoke files'],
+    positionals: [
+      { name: 'action', summary: 'list, approve or revoke', required: true, choices: ['list', 'approve', 'revoke'] },
+      { name: 'server', summary: 'Name of a server of the project file', complete: 'server', after: ['approve', 'revoke'] },
+    ],
+    flags: [
+      { name: 'yes', summary: 'Print the definition and approve it without asking' },
+      { name: 'fingerprint', value: 'hex', summary: 'Approve without asking if this is its fingerprint, whole' },
+    ],
+    load: () => import('./commands/trust.js'),
   },
   {
     name: 'help',

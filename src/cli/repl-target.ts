@@ -83,8 +83,9 @@ export async function attachedTarget(options: AttachOptions): Promise<ReplTarget
 
 /** What a newcomer needs: the file to write, and how an entry looks. */
 function noServers({ files, places }: Pick<Config, 'files' | 'places'>): string {
-  const file = sanitizeLine(files.at(-1)?.path ?? places.userFile);
-  const exists = files.at(-1)?.exists ?? false;
+  const own = files.findLast(({ source }) => source !== 'project');
+  const file = sanitizeLine(own?.path ?? places.userFile);
+  const exists = own?.exists ?? false;
   return [
     `No servers yet. ${exists ? 'Add one to' : 'Create'} ${file}, for example:`,
     '  { "mcpServers": { "files": { "command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "."] } } }',

@@ -81,6 +81,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 const noGlobals: GlobalOptions = {
   json: false,
   config: [],
+  preset: undefined,
   timeoutMs: undefined,
   quiet: false,
   verbose: false,
@@ -90,9 +91,10 @@ const noGlobals: GlobalOptions = {
 };
 
 function withDefaults(globals: GlobalOptions, { defaults, front }: Session): GlobalOptions {
-  if (front === 'repl' && globals.config.length > 0) {
+  if (front === 'repl' && (globals.config.length > 0 || globals.preset)) {
+    const flag = globals.preset ? `--preset ${globals.preset}` : '-c <file>';
     throw new McpctlError('USAGE', 'The configuration cannot be changed in a running session', {
-      hint: 'leave with /exit and start mcpctl -c <file>',
+      hint: `leave with /exit and start mcpctl ${flag}`,
     });
   }
   return {
@@ -225,11 +227,13 @@ function baseContext(
   { terminal, redactor }: Session,
   signal: AbortSignal,
 ): Pick<CommandContext, 'signal' | 'note' | 'ask'> {
-  const note = (text: string) => {
-    // A script that reads JSON reads stderr for the error document.
-    if (!globals.quiet && (!globals.json || globals.verbose)) terminal.writeError(`${redactor.redact(sanitizeText(text))}\n`);
-  };
   const ask = globals.json ? undefined : terminal.ask;
+  const note = (text: string, { isPrompt = false } = {}) => {
+    // A script that reads JSON reads stderr for the error document.
+    if (isPrompt ? globals.json || (globals.quiet && !ask) : globals.quiet || (globals.json && !globals.verbose)) return;
+    const safe = sanitizeText(text);
+    terminal.writeError(`${isPrompt ? safe : redactor.redact(safe)}\n`);
+  };
   return { signal, note, ...(ask ? { ask } : {}) };
 }
 

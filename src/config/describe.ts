@@ -4,6 +4,7 @@ import type { ServerConfig } from './schema.js';
 export interface ServerDescription {
   readonly name: string;
   readonly source: ServerConfig['source'];
+  readonly approval: ServerConfig['approval'];
   readonly file: string;
   readonly line: number;
   readonly enabled: boolean;
@@ -13,6 +14,7 @@ export interface ServerDescription {
   readonly protocol: ServerConfig['protocol'];
   readonly timeouts: ServerConfig['timeouts'];
   readonly health: ServerConfig['health'];
+  readonly cache: ServerConfig['cache'];
   readonly stop: ServerConfig['stop'];
   readonly tools: ServerConfig['tools'];
   readonly maxMessageBytes: number;
@@ -21,10 +23,12 @@ export interface ServerDescription {
 
 /** JSON values only; contains no secret. */
 export function describeServer(server: ServerConfig): ServerDescription {
-  const { name, source, file, enabled, enabledInFile, target, protocol, timeouts, health, stop, tools, maxMessageBytes } = server;
+  const { name, source, approval, file, enabled, enabledInFile, target, protocol } = server;
+  const { timeouts, health, cache, stop, tools, maxMessageBytes } = server;
   return {
     name,
     source,
+    approval,
     file,
     line: server.position.line,
     enabled,
@@ -34,6 +38,7 @@ export function describeServer(server: ServerConfig): ServerDescription {
     protocol,
     timeouts,
     health,
+    cache,
     stop,
     tools,
     maxMessageBytes,

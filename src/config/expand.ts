@@ -53,6 +53,22 @@ export function expand(text: string, env: Env): Expansion {
   };
 }
 
+/** The variables that expanding `text` would look up, in order of appearance. Looks none of them up. */
+export function variablesOf(text: string): string[] {
+  const names = new Set<string>();
+  const recorder: Env = new Proxy<Record<string, string>>(
+    {},
+    {
+      getOwnPropertyDescriptor: (_, name) => {
+        names.add(String(name));
+        return undefined;
+      },
+    },
+  );
+  expand(text, recorder);
+  return [...names];
+}
+
 const literalHint = 'a literal "${" is written "$${"';
 
 /** The piece for `VAR` or `VAR:-default`, or what is wrong with it. */

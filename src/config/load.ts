@@ -1,11 +1,14 @@
 /** Loads the configuration: reads the files, checks them, and resolves every server in them. */
 import { dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.js';
-import type { JsoncDocument } from './document.js';
+import { type Definition, defaultsOf, definitionsOf, type Layers } from './layers.js';
 import type { Env, Places } from './paths.js';
 import { configInvalid } from './position.js';
+import { defaultPreset, type PresetName } from './presets.js';
+import { findProject, isSameFile, type Project } from './project.js';
+import type { ProjectGate } from './project-gate.js';
 import { type LoadedFile, readConfigFile } from './read-file.js';
-import { resolveServer } from './resolve.js';
+import { type ResolvedServer, resolveServer } from './resolve.js';
 import {
   type Config,
   type ConfigFile,
@@ -15,11 +18,11 @@ import {
   type ServerSource,
 } from './schema.js';
 import { overridesFor, readSettings } from './settings.js';
-import type { FileContent, FileDefaults } from './shape.js';
 
 export interface LoadOptions {
   /** Paths given with `-c`, relative to `cwd`; when there is one, no other file is read. */
   readonly files: readonly string[];
+  readonly preset?: PresetName | undefined;
   readonly cwd: string;
   readonly env: Env;
   readonly places: Places;
@@ -31,87 +34,93 @@ export interface LoadOptions {
 }
 
 /**
- * Reads the user's file, or the files given with `-c` (a later one wins, server by server). A user's file that does not exist
- * is a configuration without servers.
+ * Reads the user's file and that of the project, or the files given with `-c`; a later one wins, server by server. A user's file that
+ * does not exist is a configuration without servers. Of a server of the project that is not approved nothing is expanded or looked up.
  *
  * @throws McpctlError CONFIG_INVALID with every error of every file in `details.problems`, each with file, line and column.
  *   A variable that is not set is no such error: it is the `problem` of its server.
  */
 export async function loadConfig(options: LoadOptions): Promise<Config> {
-  const { cwd, env, places, cores, clock, pid } = options;
+  const { cwd, env, places, cores, clock, pid, preset = defaultPreset } = options;
+  const project = options.files.length > 0 ? undefined : projectOf(cwd, places);
   const wanted: { path: string; source: ServerSource }[] =
     options.files.length > 0
       ? options.files.map((file) => ({ path: resolve(cwd, file), source: 'flag' }))
-      : [{ path: places.userFile, source: 'user' }];
-  const [settings, loaded] = await Promise.all([
+      : [{ path: places.userFile, source: 'user' }, ...(project ? [{ path: project.file, source: 'project' } as const] : [])];
+  const [settings, read] = await Promise.all([
     readSettings(places.configDir, { clock, pid }),
     Promise.all(wanted.map(({ path, source }) => readConfigFile(path, source))),
   ]);
+  const gate = project && (await (await import('./project-gate.js')).openProject(project, settings.settings, places.configDir));
+  // A project's file that went away since it was found is no error.
+  const there = read.filter(({ source, exists }) => source !== 'project' || exists);
+  const files = gate ? there.map((file) => (file.source === 'project' ? gate.restrict(file) : file)) : there;
 
-  const problems: ConfigProblem[] = loaded.flatMap((file) => file.problems);
+  const problems: ConfigProblem[] = files.flatMap((file) => file.problems);
   if (settings.warning) problems.push({ severity: 'warning', line: 0, column: 0, path: '', ...settings.warning });
   const errors = problems.filter((problem) => problem.severity === 'error');
-  if (errors.length > 0) throw configInvalid(problems, hintFor(loaded));
+  if (errors.length > 0) throw configInvalid(problems, hintFor(files));
+  if (gate) problems.push(...gate.problems);
 
-  const merged = merge(loaded);
+  const layers: Layers = { preset, files, project, approvals: gate?.approvals ?? new Map(), env };
+  const defaults = defaultsOf(preset, files);
+  const resolveOne = async (definition: Definition): Promise<ResolvedServer> => {
+    const { name, entry, file } = definition;
+    const one = {
+      name,
+      entry,
+      source: file.source,
+      approval: 'not-needed' as const,
+      document: file.parsed.document,
+      defaults,
+      env,
+      defaultCwd: file.source === 'user' ? cwd : dirname(file.path),
+      override: file.source === 'user' ? undefined : (await overridesFor(settings.overrides, file.path)).get(name),
+    };
+    return gate && file.source === 'project' ? gate.resolve(one) : resolveServer(one);
+  };
   const servers = new Map<string, ServerConfig>();
   const secrets = new Set<string>();
-  const resolved = await Promise.all(
-    [...merged.entries].map(async ([name, { entry, file }]) =>
-      resolveServer({
-        name,
-        entry,
-        source: file.source,
-        document: file.document,
-        defaults: merged.defaults,
-        env,
-        defaultCwd: file.source === 'user' ? cwd : dirname(file.path),
-        override: file.source === 'user' ? undefined : (await overridesFor(settings.overrides, file.path)).get(name),
-      }),
-    ),
-  );
-  for (const one of resolved) {
+  const chosen = [...definitionsOf(files).values()].map((all) => choose(all, gate, problems));
+  for (const one of await Promise.all(chosen.map(resolveOne))) {
     servers.set(one.server.name, one.server);
     problems.push(...one.problems);
     for (const secret of one.secrets) secrets.add(secret);
   }
+  const startConcurrency = files.findLast(({ parsed }) => parsed?.content.startConcurrency !== undefined);
   return {
     servers,
-    files: loaded.map(({ path, source, exists }): ConfigFile => ({ path, source, exists })),
+    files: files.map(({ path, source, exists }): ConfigFile => ({ path, source, exists })),
     problems,
-    startConcurrency: merged.startConcurrency ?? defaultStartConcurrency(cores),
+    startConcurrency: startConcurrency?.parsed?.content.startConcurrency ?? defaultStartConcurrency(cores),
     places,
     secrets: [...secrets],
+    layers,
   };
 }
 
-function hintFor(loaded: readonly LoadedFile[]): { hint?: string } {
-  const missing = loaded.find((file) => file.source === 'flag' && !file.exists);
-  return missing ? { hint: 'check the path given with -c; without -c the user configuration is read (mcpctl config path)' } : {};
+/** The user's own file counts as the user's also where it is reached as a project's. */
+function projectOf(cwd: string, { userFile, userToml }: Places): Project | undefined {
+  const project = findProject(cwd);
+  if (!project || isSameFile(project.file, userFile) || isSameFile(project.file, userToml)) return undefined;
+  return project;
 }
 
-interface Merged {
-  readonly entries: ReadonlyMap<string, { entry: NonNullable<FileContent['mcpServers']>[string]; file: ParsedFile }>;
-  readonly defaults: FileDefaults;
-  readonly startConcurrency: number | undefined;
+/** A server is taken whole from the last file that has it; what waits for an approval takes nothing away from the user. */
+function choose(all: readonly Definition[], gate: ProjectGate | undefined, problems: ConfigProblem[]): Definition {
+  const last = all.at(-1)!;
+  const before = all.at(-2);
+  if (last.file.source !== 'project' || !before || !gate || gate.approvalOf(last) === 'approved') return last;
+  const { document } = last.file.parsed;
+  const message = `is not approved, so "${last.name}" of ${before.file.path} stays in force; look at it: mcpctl trust approve ${last.name}`;
+  problems.push(document.problem('warning', ['mcpServers', last.name], message, { key: true }));
+  return before;
 }
-type ParsedFile = Pick<LoadedFile, 'path' | 'source'> & { readonly document: JsoncDocument };
 
-/** A server is taken whole from the last file that has it; single defaults override each other. */
-function merge(loaded: readonly LoadedFile[]): Merged {
-  const entries = new Map<string, { entry: NonNullable<FileContent['mcpServers']>[string]; file: ParsedFile }>();
-  let defaults: FileDefaults = {};
-  let startConcurrency: number | undefined;
-  for (const { path, source, parsed } of loaded) {
-    if (!parsed) continue;
-    const { document, content } = parsed;
-    for (const [name, entry] of Object.entries(content.mcpServers ?? {}))
-      entries.set(name, { entry, file: { path, source, document } });
-    defaults = {
-      timeouts: { ...defaults.timeouts, ...content.defaults?.timeouts },
-      health: { ...defaults.health, ...content.defaults?.health },
-    };
-    startConcurrency = content.startConcurrency ?? startConcurrency;
-  }
-  return { entries, defaults, startConcurrency };
+function hintFor(files: readonly LoadedFile[]): { hint?: string } {
+  const missing = files.find((file) => file.source === 'flag' && !file.exists);
+  if (missing) return { hint: 'check the path given with -c; without -c the user configuration is read (mcpctl config path)' };
+  const broken = files.find(({ problems }) => problems.some(({ severity }) => severity === 'error'));
+  if (broken?.source === 'project') return { hint: 'the file belongs to the project; correct it, or work in another folder' };
+  return {};
 }

@@ -1,21 +1,22 @@
 /** One server of one file, resolved: variables expanded, paths absolute, secrets known, everything checked that a type cannot say. */
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve, sep } from 'node:path';
 import { rootMessage } from '../core/errors.js';
+import { hashOf } from './canonical.js';
 import type { JsoncDocument } from './document.js';
 import { type Expansion, expand } from './expand.js';
 import { headerProblem, variableProblem } from './field-rules.js';
 import type { Env } from './paths.js';
 import { configInvalid, type KeyPath } from './position.js';
-import {
-  type ConfigProblem,
-  defaults,
-  type HttpDefinition,
-  type ServerConfig,
-  type ServerDefinition,
-  type ServerSource,
-  type StdioDefinition,
+import type { DefaultValues } from './presets.js';
+import type {
+  Approval,
+  ConfigProblem,
+  HttpDefinition,
+  ServerConfig,
+  ServerDefinition,
+  ServerSource,
+  StdioDefinition,
 } from './schema.js';
 import {
   headerSecrets,
@@ -29,15 +30,18 @@ import {
   substitutedUrlSecrets,
   urlSecrets,
 } from './secrets.js';
-import { type FileDefaults, normalType, type ServerEntry } from './shape.js';
+import { serverOptions } from './server-options.js';
+import { normalType, type ServerEntry } from './shape.js';
+import { shellQuoted } from './shell-quoted.js';
 
 export interface ResolveOptions {
   readonly name: string;
   readonly entry: ServerEntry;
   readonly source: ServerSource;
   readonly document: JsoncDocument;
-  /** The `defaults` of all files together. */
-  readonly defaults: FileDefaults;
+  readonly approval: Approval;
+  /** The preset and the `defaults` of all files together. */
+  readonly defaults: DefaultValues;
   readonly env: Env;
   /** Where a server runs that says nothing about it; absolute. */
   readonly defaultCwd: string;
@@ -61,15 +65,12 @@ export async function resolveServer(options: ResolveOptions): Promise<ResolvedSe
   const collector = new Collector(options, enabled);
   const { definition, shown, target } =
     entry.command === undefined ? await resolveHttp(options, collector) : resolveStdio(options, entry.command, collector);
-  const protocol = entry.protocol ?? defaults.protocol;
-  const timeouts = { ...options.defaults.timeouts, ...entry.timeouts };
-  const callMs = timeouts.call ?? defaults.timeouts.callMs;
-  const health = { ...options.defaults.health, ...entry.health };
+  const settled = serverOptions(entry, options.defaults);
   const problem = collector.error();
   const server: ServerConfig = {
     name,
     source: options.source,
-    approval: 'not-needed',
+    approval: options.approval,
     file: document.file,
     position: document.position(['mcpServers', name], { key: true }),
     enabled,
@@ -77,22 +78,8 @@ export async function resolveServer(options: ResolveOptions): Promise<ResolvedSe
     target,
     definition,
     shown,
-    protocol,
-    timeouts: {
-      connectMs: timeouts.connect ?? defaults.timeouts.connectMs,
-      initializeMs: timeouts.initialize ?? defaults.timeouts.initializeMs,
-      listMs: timeouts.list ?? defaults.timeouts.listMs,
-      callMs,
-      callTotalMs: Math.max(callMs, defaults.timeouts.callTotalMs),
-    },
-    health: {
-      intervalMs: health.interval ?? defaults.health.intervalMs,
-      timeoutMs: health.timeout ?? defaults.health.timeoutMs,
-    },
-    stop: { graceMs: entry.stop?.grace ?? defaults.stop.graceMs, command: entry.stop?.command ?? defaults.stop.command },
-    tools: { include: entry.tools?.include ?? defaults.tools.include, exclude: entry.tools?.exclude ?? defaults.tools.exclude },
-    maxMessageBytes: entry.maxMessageBytes ?? defaults.maxMessageBytes,
-    hash: hashOf({ definition, protocol }),
+    ...settled,
+    hash: hashOf({ definition, protocol: settled.protocol }),
     ...(problem && { problem }),
   };
   return { server, problems: collector.problems, secrets: [...collector.secrets] };
@@ -140,7 +127,7 @@ function resolveStdio({ entry, document, defaultCwd }: ResolveOptions, written: 
   collector.keep(masked.secrets);
   const definition: StdioDefinition = { ...common, args: args.map((arg) => arg.value), env };
   const shown: StdioDefinition = { ...common, args: masked.shown, env: shownEnv };
-  return { definition, shown, target: [common.command, ...masked.shown].map(quoted).join(' ') };
+  return { definition, shown, target: [common.command, ...masked.shown].map(shellQuoted).join(' ') };
 }
 
 async function resolveHttp({ entry, document }: ResolveOptions, collector: Collector): Promise<Resolved> {
@@ -266,19 +253,4 @@ class Collector {
   #problem(severity: ConfigProblem['severity'], path: KeyPath, message: string, key: boolean): ConfigProblem {
     return this.options.document.problem(severity, ['mcpServers', this.options.name, ...path], message, { key });
   }
-}
-
-/** sha256 (hex) over the value with sorted keys, so that the order in the file does not matter. */
-function hashOf(value: unknown): string {
-  const canonical = JSON.stringify(value, (_key, item: unknown) =>
-    item !== null && typeof item === 'object' && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : item,
-  );
-  return createHash('sha256').update(canonical).digest('hex');
-}
-
-/** As one would type it in sh. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./*-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

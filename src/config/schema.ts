@@ -1,5 +1,6 @@
 /** The configuration as the rest of mcpctl sees it: typed, resolved, with every default, its unit and its source. */
 import type { McpctlError } from '../core/errors.js';
+import type { Layers } from './layers.js';
 import type { Places } from './paths.js';
 
 /** Where a server was defined: the user's own file, the project's `.mcp.json`, or a file given with `-c`. */
@@ -47,8 +48,21 @@ export interface Timeouts {
 }
 
 export interface HealthOptions {
+  /** 0 = no checks. */
   readonly intervalMs: number;
   readonly timeoutMs: number;
+}
+
+/** Lists of tools that are kept for later use. */
+export interface CacheOptions {
+  readonly enabled: boolean;
+  /** How long a list counts as fresh when its server does not say. */
+  readonly ttlMs: number;
+}
+
+export interface ReconnectOptions {
+  /** Up to this fraction of a waiting time is added at random. */
+  readonly jitter: number;
 }
 
 export interface StopOptions {
@@ -78,20 +92,22 @@ export interface ServerConfig {
   readonly enabledInFile: boolean;
   /** What people see: the URL without its secrets, or the command line with secrets masked. */
   readonly target: string;
-  /** With `problem` set this is the text as written: for display, never to connect with. */
+  /** With `problem` set, or without approval, this is the text as written: for display, never to connect with. */
   readonly definition: ServerDefinition;
   /** The definition with its secrets masked, for people. */
   readonly shown: ServerDefinition;
   readonly protocol: ProtocolChoice;
   readonly timeouts: Timeouts;
   readonly health: HealthOptions;
+  readonly cache: CacheOptions;
+  readonly reconnect: ReconnectOptions;
   readonly stop: StopOptions;
   readonly tools: ToolFilter;
   /** Largest single message accepted from this server. */
   readonly maxMessageBytes: number;
   /** sha256 (hex) of the resolved definition and protocol: equal hash, equal server. */
   readonly hash: string;
-  /** Why this server cannot be used (CONFIG_INVALID), e.g. a missing variable; the other servers work. */
+  /** Why this server cannot be used: CONFIG_INVALID, e.g. for a missing variable, or UNTRUSTED; the other servers work. */
   readonly problem?: McpctlError;
 }
 
@@ -132,6 +148,8 @@ export interface Config {
   readonly places: Places;
   /** Values that must appear in no output. */
   readonly secrets: readonly string[];
+  /** What all this was made of, for those who explain it or change it. */
+  readonly layers: Layers;
 }
 
 const second = 1_000;
@@ -153,13 +171,20 @@ export const defaults = {
   },
   /** Design: a dead server is noticed within half a minute, a slow check never blocks a call. */
   health: { intervalMs: 30 * second, timeoutMs: 5 * second },
+  /** Design: a list is believed for 5 minutes unless its server says otherwise. */
+  cache: { enabled: true, ttlMs: 5 * minute },
+  /** Many servers that went down together do not come back at the same instant. */
+  reconnect: { jitter: 0.5 },
   /** `null`: 1 s in a long-lived process, 50 ms in a one-shot (measured: waiting longer costs 0.3 s a command). */
   stop: { graceMs: null, command: null },
   tools: { include: [], exclude: [] },
   /** Measured: a 17 MiB answer already costs over 100 MB of memory while it is parsed. */
   maxMessageBytes: 16 * 1024 ** 2,
   protocol: 'auto',
-} as const satisfies Pick<ServerConfig, 'timeouts' | 'health' | 'stop' | 'tools' | 'maxMessageBytes' | 'protocol'>;
+} as const satisfies Pick<
+  ServerConfig,
+  'timeouts' | 'health' | 'cache' | 'reconnect' | 'stop' | 'tools' | 'maxMessageBytes' | 'protocol'
+>;
 
 /** Hard limits of what a file may ask for. */
 export const limits = {

@@ -1,5 +1,4 @@
 /** Enables or disables a server for good, in the place that fits where it was defined. */
-import { McpctlError, rootMessage } from '../core/errors.js';
 import type { Config, ServerConfig } from './schema.js';
 import { setOverride, settingsFile, type WriteAccess } from './settings.js';
 import { setEnabled } from './user-file.js';
@@ -28,19 +27,10 @@ export async function setServerEnabled(
     return { file: isChanged ? server.file : null, warning: null };
   }
   const override = enabled === server.enabledInFile ? null : enabled;
-  try {
-    const { isChanged, warning } = await setOverride(
-      configDir,
-      { file: server.file, server: server.name, enabled: override },
-      access,
-    );
-    return { file: isChanged ? settingsFile(configDir) : null, warning: warning?.message ?? null };
-  } catch (error) {
-    if (error instanceof McpctlError || access.signal?.aborted) throw error;
-    throw new McpctlError('CONFIG_INVALID', `The settings in ${configDir} could not be written: ${rootMessage(error)}`, {
-      cause: error,
-      server: server.name,
-      hint: 'make room or correct the permissions of that folder, then try again',
-    });
-  }
+  const { isChanged, warning } = await setOverride(
+    configDir,
+    { file: server.file, server: server.name, enabled: override },
+    access,
+  );
+  return { file: isChanged ? settingsFile(configDir) : null, warning: warning?.message ?? null };
 }

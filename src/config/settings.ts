@@ -1,8 +1,8 @@
-/** What mcpctl remembers for the user beside the configuration: overrides of `enabled` for servers of files it never writes. */
+/** What mcpctl remembers for the user beside the configuration: approvals, and overrides of `enabled` for servers of files it never writes. */
 import { randomUUID } from 'node:crypto';
 import { realpath, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rootMessage } from '../core/errors.js';
+import { McpctlError, rootMessage } from '../core/errors.js';
 import { readTextIfExists } from '../io/atomic-file.js';
 import { type LockOptions, withFileLock } from '../io/file-lock.js';
 import { isObject } from './shape.js';
@@ -19,27 +19,33 @@ export type WriteAccess = LockOptions;
 /** Overrides of `enabled`: file (real path) → server name → value. */
 export type Overrides = ReadonlyMap<string, ReadonlyMap<string, boolean>>;
 
-const maxBytes = 1024 ** 2;
+/** Every command reads this file. */
+const maxBytes = 4 * 1024 ** 2;
+
+export interface ReadSettings {
+  /** As parsed. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly overrides: Overrides;
+  readonly warning?: SettingsWarning;
+}
 
 /**
  * Reads the settings without the library that writes them, because every command does this. Nothing here stops a command:
  * what cannot be read counts as empty and gives a warning.
  */
-export async function readSettings(
-  configDir: string,
-  access: WriteAccess,
-): Promise<{ overrides: Overrides; warning?: SettingsWarning }> {
+export async function readSettings(configDir: string, access: WriteAccess): Promise<ReadSettings> {
   const file = settingsFile(configDir);
+  const nothing = { settings: {}, overrides: new Map() };
   try {
     const text = await readTextIfExists(file, { maxBytes });
-    if (text === undefined) return { overrides: new Map() };
+    if (text === undefined) return nothing;
     const settings = parseSettings(text);
-    if (settings) return { overrides: overridesOf(settings) };
+    if (settings) return { settings, overrides: overridesOf(settings) };
     const kept = await withFileLock(lockFile(configDir), access, () => quarantine(file));
-    return { overrides: new Map(), ...(kept !== undefined && { warning: damaged(file, kept) }) };
+    return { ...nothing, ...(kept !== undefined && { warning: damaged(file, kept) }) };
   } catch (error) {
     return {
-      overrides: new Map(),
+      ...nothing,
       warning: { file, message: `the settings could not be read and are ignored: ${rootMessage(error)}` },
     };
   }
@@ -62,16 +68,53 @@ export interface OverrideResult {
 /**
  * Stores or removes an override, under a lock and in one step: parallel changes all count. Damaged settings are put aside first.
  *
- * @throws the file system's own errors when the settings cannot be written
+ * @throws as `updateSettings`
  */
 export async function setOverride(configDir: string, change: OverrideChange, access: WriteAccess): Promise<OverrideResult> {
+  const { enabled, server } = change;
+  const next = async (stored: unknown) => {
+    const before = isObject(stored) && typeof stored.enabled === 'boolean' ? stored.enabled : null;
+    if (before === enabled) return undefined;
+    return enabled === null ? null : { enabled };
+  };
+  return updateSettings(configDir, { section: 'overrides', file: await sourceKey(change.file), server, next }, access);
+}
+
+export interface SettingsChange {
+  readonly section: 'overrides' | 'approvals';
+  /** The file that defines the server, and the server: the key of what is stored. */
+  readonly file: string;
+  readonly server: string;
+  /** Runs under the lock: what is stored, to what shall be. `null` removes it, `undefined` leaves it as it is. */
+  readonly next: (stored: unknown) => Promise<object | null | undefined>;
+}
+
+/**
+ * Changes what is stored for one server, under a lock and in one step. Damaged settings are put aside first.
+ *
+ * @throws McpctlError CONFIG_INVALID when the settings cannot be written, TIMEOUT (lock); what `next` throws
+ */
+export async function updateSettings(
+  configDir: string,
+  { section, file: key, server, next }: SettingsChange,
+  access: WriteAccess,
+): Promise<OverrideResult> {
   const file = settingsFile(configDir);
-  return withFileLock(lockFile(configDir), access, async () => {
+  const work = async () => {
     const kept = await quarantine(file);
     const warning = kept === undefined ? {} : { warning: damaged(file, kept) };
-    const key = await sourceKey(change.file);
-    const before = overridesOf(parseSettings((await readTextIfExists(file, { maxBytes })) ?? '{}') ?? {});
-    if ((before.get(key)?.get(change.server) ?? null) === change.enabled) return { isChanged: false, ...warning };
+    const settings = parseSettings((await readTextIfExists(file, { maxBytes })) ?? '{}') ?? {};
+    const all = copyOf(settings[section]);
+    const ofFile = copyOf(all[key]);
+    const value = await next(ofFile[server]);
+    if (value === undefined || (value === null && !(server in ofFile))) return { isChanged: false, ...warning };
+    delete ofFile[server];
+    if (value !== null) ofFile[server] = value;
+    delete all[key];
+    if (Object.keys(ofFile).length > 0) all[key] = ofFile;
+    // A file that cannot be read back would lose everything in it.
+    const grown = Buffer.byteLength(JSON.stringify({ ...settings, [section]: all }, null, '\t'));
+    if (value !== null && grown > maxBytes) throw tooMuch(file);
 
     const { default: Conf } = await import('conf');
     // Paths and server names contain dots, which the library would take for nesting.
@@ -82,14 +125,24 @@ export async function setOverride(configDir: string, change: OverrideChange, acc
       configFileMode: 0o600,
       accessPropertiesByDotNotation: false,
     });
-    const overrides = copyOf(store.get('overrides'));
-    const ofFile = copyOf(overrides[key]);
-    delete ofFile[change.server];
-    if (change.enabled !== null) ofFile[change.server] = { enabled: change.enabled };
-    delete overrides[key];
-    if (Object.keys(ofFile).length > 0) overrides[key] = ofFile;
-    store.set('overrides', overrides);
+    store.set(section, all);
     return { isChanged: true, ...warning };
+  };
+  try {
+    return await withFileLock(lockFile(configDir), access, work);
+  } catch (error) {
+    if (error instanceof McpctlError || access.signal?.aborted) throw error;
+    throw new McpctlError('CONFIG_INVALID', `The settings in ${configDir} could not be written: ${rootMessage(error)}`, {
+      cause: error,
+      server,
+      hint: 'make room or correct the permissions of that folder, then try again',
+    });
+  }
+}
+
+function tooMuch(file: string): McpctlError {
+  return new McpctlError('CONFIG_INVALID', `${file} would become larger than ${maxBytes / 1024 ** 2} MiB`, {
+    hint: 'take back approvals that are not needed any more: mcpctl trust revoke <server>',
   });
 }
 

@@ -32,6 +32,7 @@ const waitDuration = z.optional(duration({ minMs: 1, maxMs: limits.durationMs })
 
 const timeouts = z.object({ connect: waitDuration, initialize: waitDuration, list: waitDuration, call: waitDuration });
 const health = z.object({ interval: waitDuration, timeout: waitDuration });
+const cache = z.object({ enabled: z.optional(z.boolean()), ttl: waitDuration });
 const stop = z.object({
   grace: z.optional(duration({ minMs: 0, maxMs: limits.stopGraceMs })),
   command: z.optional(z.array(z.string()).check(z.minLength(1))),
@@ -56,12 +57,13 @@ const server = z.object({
   enabled: z.optional(z.boolean()),
   timeouts: z.optional(timeouts),
   health: z.optional(health),
+  cache: z.optional(cache),
   stop: z.optional(stop),
   tools: z.optional(tools),
   maxMessageBytes: z.optional(z.int().check(z.minimum(1024), z.maximum(limits.maxMessageBytes))),
 });
 
-const fileDefaults = z.object({ timeouts: z.optional(timeouts), health: z.optional(health) });
+const fileDefaults = z.object({ timeouts: z.optional(timeouts), health: z.optional(health), cache: z.optional(cache) });
 
 const file = z.object({
   mcpServers: z.optional(z.record(z.string(), server)),
@@ -81,6 +83,7 @@ export const knownKeys = {
   server: Object.keys(server.shape),
   timeouts: Object.keys(timeouts.shape),
   health: Object.keys(health.shape),
+  cache: Object.keys(cache.shape),
   stop: Object.keys(stop.shape),
   tools: Object.keys(tools.shape),
 } as const;

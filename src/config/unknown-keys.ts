@@ -10,21 +10,10 @@ type Kind = keyof typeof knownKeys;
 /** Keys that are planned and have no effect yet. */
 const laterKeys: Partial<Record<Kind, readonly string[]>> = {
   file: ['credentials', 'metrics', 'state'],
-  defaults: ['retry', 'circuitBreaker', 'pool', 'cache'],
-  server: [
-    'retry',
-    'circuitBreaker',
-    'pool',
-    'concurrency',
-    'cache',
-    'balance',
-    'endpoints',
-    'stateless',
-    'pin',
-    'oauth',
-    'trust',
-  ],
+  defaults: ['retry', 'circuitBreaker', 'pool'],
+  server: ['retry', 'circuitBreaker', 'pool', 'concurrency', 'balance', 'endpoints', 'stateless', 'pin', 'oauth', 'trust'],
   timeouts: ['idle'],
+  cache: ['maxSize', 'policy'],
 };
 
 /** What other programs call the same thing. */
@@ -63,11 +52,11 @@ export function unknownKeys(document: JsoncDocument): ConfigProblem[] {
   };
   check('file', []);
   check('defaults', ['defaults']);
-  checkNested(['defaults'], ['timeouts', 'health']);
+  checkNested(['defaults'], ['timeouts', 'health', 'cache']);
   const names = entriesOf(document.at(['mcpServers']));
   for (const name of names) {
     check('server', ['mcpServers', name]);
-    checkNested(['mcpServers', name], ['timeouts', 'health', 'stop', 'tools']);
+    checkNested(['mcpServers', name], ['timeouts', 'health', 'cache', 'stop', 'tools']);
   }
   problems.push(...similarNames(document, names));
   return problems;

@@ -39,7 +39,9 @@ export class ManagedServer implements AsyncDisposable {
   ) {
     const { clock, random, events, memories } = parts;
     this.#isAllowed = toolFilter(config.tools);
-    this.#tools = new ToolCache(clock, ({ tools, at, ttlMs }) => this.#remember({ tools: { list: tools as never, at, ttlMs } }));
+    this.#tools = new ToolCache(clock, config.cache, ({ tools, at, ttlMs }) =>
+      this.#remember({ tools: { list: tools as never, at, ttlMs } }),
+    );
     this.#relist = new Debounced(relistPace, clock, () => this.#listAgain());
     this.#health = new HealthMonitor({
       clock,

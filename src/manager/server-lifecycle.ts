@@ -232,9 +232,10 @@ export class ServerLifecycle implements AsyncDisposable {
       this.#dispatch({ type: 'auth-required', at, generation, error: info }, durationMs);
       return;
     }
-    const isHopeless = isCrashLoop || known.code === 'CONFIG_INVALID';
+    const isHopeless = isCrashLoop || known.code === 'CONFIG_INVALID' || known.code === 'UNTRUSTED';
     const { clock, random, longLived } = this.parts;
-    const waitMs = longLived && !isHopeless && !this.#isDisposed ? backoffMs(this.#failures, reconnectBackoff, random) : null;
+    const backoff = { ...reconnectBackoff, jitter: this.config.reconnect.jitter };
+    const waitMs = longLived && !isHopeless && !this.#isDisposed ? backoffMs(this.#failures, backoff, random) : null;
     const retryAt = waitMs === null ? null : new Date(clock.date().getTime() + waitMs).toISOString();
     this.#dispatch({ type: 'failed', at, generation, error: info, attempt: this.#failures, retryAt }, durationMs);
     if (waitMs !== null) this.#cancelRetry = clock.after(waitMs, () => void this.connect().catch(() => {}), { background: true });

@@ -1,10 +1,10 @@
 /** The list of tools of one server: fetched once for all who ask at the same time, kept while fresh, remembered between runs. */
 
+import type { CacheOptions } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import type { Tool, ToolPage } from '../mcp/connection.js';
 
-/** Contract, section 5: 5 minutes unless the server says otherwise; the protocol caps its own hints at a day. */
-export const defaultToolTtlMs = 5 * 60_000;
+/** The protocol caps the hints of servers at a day. */
 const maxTtlMs = 24 * 60 * 60_000;
 
 export interface ToolList {
@@ -21,6 +21,7 @@ export class ToolCache {
 
   constructor(
     readonly clock: Clock,
+    readonly options: CacheOptions,
     /** Told of every new list, to remember it. */
     readonly onStored: (list: ToolList) => void,
   ) {}
@@ -38,7 +39,7 @@ export class ToolCache {
   /** The last known list while its time to live has not passed and no change was announced. */
   get fresh(): ToolList | undefined {
     const list = this.#list;
-    if (!list || this.#stale) return undefined;
+    if (!list || this.#stale || !this.options.enabled) return undefined;
     const ageMs = this.clock.date().getTime() - list.at;
     return ageMs >= 0 && ageMs < list.ttlMs ? list : undefined;
   }
@@ -60,7 +61,7 @@ export class ToolCache {
     this.#stale = false;
     try {
       const { tools, ttlMs } = await fetch();
-      const list = { tools, at: this.clock.date().getTime(), ttlMs: Math.min(ttlMs ?? defaultToolTtlMs, maxTtlMs) };
+      const list = { tools, at: this.clock.date().getTime(), ttlMs: Math.min(ttlMs ?? this.options.ttlMs, maxTtlMs) };
       this.#list = list;
       this.onStored(list);
       return list;

@@ -12,7 +12,7 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
     works: ['status', 'status --no-connect', 'list fault'],
     fails: ['status nowhere', 'status --check', 'status --nope'],
   },
-  servers: { works: ['servers'], fails: ['servers surplus', '-c missing.json servers'] },
+  servers: { works: ['servers'], fails: ['servers surplus', '-c missing.json servers', '--preset nope servers'] },
   tools: { works: ['tools fault', 'tools fault --match e* --schema --cost'], fails: ['tools', 'tools missing'] },
   tool: { works: ['tool fault/echo'], fails: ['tool', 'tool fault/ehco'] },
   call: {
@@ -27,7 +27,14 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   up: { works: [], fails: ['up now', 'up --idle 5'] },
   down: { works: ['down'], fails: ['down now'] },
   logs: { works: ['logs missing -n 1', 'logs off'], fails: ['logs', 'logs nowhere', 'logs missing --follow', 'logs off -n x'] },
-  config: { works: ['config path', 'config show'], fails: ['config validate', 'config nope'] },
+  config: {
+    works: ['config path', 'config show', 'config explain fault', '--preset test config explain fault'],
+    fails: ['config validate', 'config nope', 'config explain', 'config explain nowhere', 'config show fault'],
+  },
+  trust: {
+    works: ['trust list'],
+    fails: ['trust', 'trust approve', 'trust approve fault', 'trust revoke fault', 'trust list --yes'],
+  },
   help: { works: ['help', 'help call', '--help', 'call --help', '--version'], fails: ['help nope', '--timeout 5 help'] },
 };
 const working = Object.values(lines).flatMap(({ works }) => works);

@@ -2,6 +2,7 @@
 
 import { loadConfig } from '../../src/config/load.js';
 import { findPlaces } from '../../src/config/paths.js';
+import type { PresetName } from '../../src/config/presets.js';
 import type { Config, ServerConfig } from '../../src/config/schema.js';
 import { systemClock } from '../../src/core/clock.js';
 import type { TempHome } from './temp-home.js';
@@ -11,15 +12,16 @@ export interface LoadFor {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly cores?: number;
+  readonly preset?: PresetName;
 }
 
 /** Loads as a command in `home` would; `env` is the whole environment the variables are looked up in. */
 export function loadFor(
   home: TempHome,
-  { files = [], env = {}, cwd = home.projectDir, cores = 2 }: LoadFor = {},
+  { files = [], env = {}, cwd = home.projectDir, cores = 2, preset }: LoadFor = {},
 ): Promise<Config> {
   const places = findPlaces(home.env, home.home, '/nowhere', 1);
-  return loadConfig({ files, cwd, env, places, cores, clock: systemClock, pid: process.pid });
+  return loadConfig({ files, cwd, env, places, cores, preset, clock: systemClock, pid: process.pid });
 }
 
 export function serverOf(config: Config, name: string): ServerConfig {

@@ -79,6 +79,7 @@ describe('complete: commands', () => {
     expect(texts('help ca')).toEqual(['call ']);
     expect(texts('config s')).toEqual(['show ']);
     expect(texts('config show ')).toEqual([]);
+    expect(texts('config explain ')).toContain('everything ');
   });
 });
 

@@ -60,11 +60,13 @@ describe('parse', () => {
     [['status', '--chek'], "Unknown option '--chek' (did you mean --check?)", 'mcpctl status --help'],
     [['ping'], 'Missing <server>', 'mcpctl ping --help'],
     [['ping', 'a', 'b'], /Too many arguments/, 'mcpctl ping --help'],
-    [['config', 'edit'], '<action> is one of path, show, validate, not "edit"', 'mcpctl config --help'],
+    [['config', 'edit'], '<action> is one of path, show, validate, explain, not "edit"', 'mcpctl config --help'],
     [['status', '--timeout', '30'], '--timeout takes a duration, not "30"', 'write the unit: --timeout 30s or --timeout 30ms'],
     [['status', '--timeout', 'soon'], '--timeout takes a duration, not "soon"', 'for example --timeout 30s'],
     [['status', '--timeout', '0s'], '--timeout takes a duration, not "0s"', 'for example --timeout 30s'],
     [['status', '--timeout'], /argument missing/, 'mcpctl status --help'],
+    [['--preset', 'tset', 'status'], '--preset is one of production, development, test, not "tset"', 'did you mean "test"?'],
+    [['--preset', 'x', 'status'], /^--preset is one of/, 'for example --preset development'],
     [['--bogus'], "Unknown option '--bogus'", 'mcpctl --help'],
   ])('%j is refused: %s', async (words, message, hint) => {
     const error = await shell(...words).catch((caught: unknown) => caught);

@@ -23,6 +23,7 @@ const noFlags = {
   verbose: false,
   noColor: false,
   noAttach: false,
+  preset: undefined,
   keepGoing: false,
   config: [],
   timeoutMs: undefined,

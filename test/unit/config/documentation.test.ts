@@ -14,7 +14,7 @@ const rows = new Map(
     .map((line) => line.split('|').map((cell) => cell.trim()))
     .flatMap(([, keys, type, value]) => keys!.split(', ').map((key) => [key.replaceAll('`', ''), { type, value }] as const)),
 );
-const nested = ['timeouts', 'health', 'stop', 'tools'] as const;
+const nested = ['timeouts', 'health', 'cache', 'stop', 'tools'] as const;
 
 describe('docs/configuration.md', () => {
   it('has a row for every key of a server and of the file', () => {

@@ -22,6 +22,7 @@ const places = (name = 'c') => ({
   stateDir: '/state',
   runtimeDir: '/run/user/1000/mcpctl',
   userFile: '/config/config.json',
+  userToml: '/config/config.toml',
 });
 const address = (options: Partial<Parameters<typeof managerAddress>[0]> = {}) =>
   managerAddress({ places: places(), cwd: join(root, 'elsewhere'), files: [], preset: undefined, tmp: '/tmp', ...options });

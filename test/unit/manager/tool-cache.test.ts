@@ -1,0 +1,37 @@
+/** How long a list of tools is believed: its server's word, else the configured time, and not at all with the cache off. */
+import { describe, expect, it } from 'vitest';
+import { ToolCache } from '../../../src/manager/tool-cache.js';
+import { FakeClock } from '../../support/fake-clock.js';
+
+const page = (ttlMs: number | null) => async () => ({ tools: [], ttlMs });
+
+async function cacheWith(options: { enabled: boolean; ttlMs: number }, hint: number | null) {
+  const clock = new FakeClock();
+  const cache = new ToolCache(clock, options, () => {});
+  await cache.refresh(page(hint));
+  return { clock, cache };
+}
+
+describe('a list of tools', () => {
+  it('is fresh for the 30 s that are configured', async () => {
+    const { clock, cache } = await cacheWith({ enabled: true, ttlMs: 30_000 }, null);
+    await clock.advance(29_999);
+    expect(cache.fresh).toBeDefined();
+    await clock.advance(1);
+    expect(cache.fresh).toBeUndefined();
+    expect(cache.known).toBeDefined();
+  });
+
+  it('is fresh for the 60 s its server says, whatever is configured', async () => {
+    const { clock, cache } = await cacheWith({ enabled: true, ttlMs: 1_000 }, 60_000);
+    await clock.advance(59_999);
+    expect(cache.fresh).toBeDefined();
+  });
+
+  it('is never fresh with the cache off, not even what an earlier run knew', async () => {
+    const { clock, cache } = await cacheWith({ enabled: false, ttlMs: 30_000 }, 60_000);
+    expect(cache.fresh).toBeUndefined();
+    cache.restore({ tools: [], at: clock.date().getTime() + 1, ttlMs: 60_000 });
+    expect(cache.fresh).toBeUndefined();
+  });
+});
