@@ -196,10 +196,12 @@ class Client {
 
   #greet(hello: Hello): void {
     const token = Buffer.from(String(hello.token));
-    if (token.length !== this.#token.length || !timingSafeEqual(token, this.#token)) return this.#refuse('wrong token');
-    if (hello.protocol !== protocol) return this.#refuse(`the manager speaks protocol ${protocol}`);
-    this.#isKnown = true;
-    void this.#channel.send({ t: 'welcome', problem: this.#options.problem() });
+    if (token.length !== this.#token.length || !timingSafeEqual(token, this.#token)) this.#refuse('wrong token');
+    else if (hello.protocol !== protocol) this.#refuse(`the manager speaks protocol ${protocol}`);
+    else {
+      this.#isKnown = true;
+      void this.#channel.send({ t: 'welcome', problem: this.#options.problem() });
+    }
   }
 
   /** What is sent without waiting. One who does not read it is let go, so that it does not fill our memory. */
