@@ -12,6 +12,7 @@ import type { Terminal } from './cli/terminal.js';
 import { loadConfig } from './config/load.js';
 import { findPlaces } from './config/paths.js';
 import { formatProblem } from './config/position.js';
+import type { Config } from './config/schema.js';
 import { systemClock, systemRandom } from './core/clock.js';
 import { cancelled, type EndSignal, exitCodeFor, exitCodes, McpctlError, signalExitCodes } from './core/errors.js';
 import { Redactor } from './core/redact.js';
@@ -37,6 +38,7 @@ const clock = systemClock;
 const redactor = new Redactor();
 const interruption = new AbortController();
 let manager: Manager | undefined;
+let watcher: Promise<AsyncDisposable> | undefined;
 let groups: ProcessGroups | undefined;
 let isPipeBroken = false;
 /** As a shell counts a process that SIGPIPE ended. */
@@ -116,16 +118,13 @@ function newSession(defaults: Session['defaults'], isRepl: boolean): Session {
 
 async function openManager(globals: GlobalOptions, terminal: Terminal, isRepl: boolean): ReturnType<Session['open']> {
   const { pid } = process;
-  const config = await loadConfig({
-    files: globals.config,
-    cwd: process.cwd(),
-    env,
-    places: places(),
-    cores: availableParallelism(),
-    clock,
-    pid,
-  });
-  for (const secret of config.secrets) redactor.add(secret);
+  const cwd = process.cwd();
+  const load = () => loadConfig({ files: globals.config, cwd, env, places: places(), cores: availableParallelism(), clock, pid });
+  const onConfig = ({ secrets }: Config) => {
+    for (const secret of secrets) redactor.add(secret);
+  };
+  const config = await load();
+  onConfig(config);
   const note = (line: string) => {
     if (!globals.quiet && (!globals.json || globals.verbose)) terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
   };
@@ -145,9 +144,17 @@ async function openManager(globals: GlobalOptions, terminal: Terminal, isRepl: b
     stop: { stdinMs: isRepl ? 1000 : 50, termMs: 1000 },
     longLived: isRepl,
     clientVersion: __MCPCTL_VERSION__,
+    loadConfig: load,
+    onConfig,
   });
+  if (isRepl) watcher = watchConfiguration(manager, cwd);
   if (!isRepl) noteEvents(manager.events, { verbose: globals.verbose, note });
   return { config, manager };
+}
+
+async function watchConfiguration(of: Manager, cwd: string): Promise<AsyncDisposable> {
+  const { ConfigWatcher } = await import('./manager/config-watcher.js');
+  return new ConfigWatcher({ manager: of, cwd, clock });
 }
 
 function places() {
@@ -157,6 +164,7 @@ function places() {
 /** Servers first, then what is left of processes; what an earlier mcpctl could not clean up is looked for on the way out. */
 async function close(): Promise<void> {
   if (!groups) return;
+  await (await watcher)?.[Symbol.asyncDispose]();
   await Promise.allSettled([manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
   await groups[Symbol.asyncDispose]();
 }

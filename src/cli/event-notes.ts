@@ -5,6 +5,7 @@ import { unreachable } from '../core/errors.js';
 import type { Emitter } from '../core/events.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { ManagerEvent } from '../manager/server-status.js';
+import { configNews } from './config-news.js';
 
 /** Writes events as lines through `note`, which redacts them. */
 export function noteEvents(
@@ -20,6 +21,7 @@ export function noteEvents(
 function lineFor(event: ManagerEvent, verbose: boolean): string | undefined {
   if (event.type === 'warning')
     return `warning: ${event.server === null ? '' : `${event.server}: `}${sanitizeLine(event.message)}`;
+  if (event.type === 'config-problem' || event.type === 'approval-needed') return `warning: ${configNews(event)}`;
   if (!verbose) return undefined;
   switch (event.type) {
     case 'server-state': {
@@ -33,6 +35,8 @@ function lineFor(event: ManagerEvent, verbose: boolean): string | undefined {
       return `${event.server}: ${event.count} tools`;
     case 'call-finished':
       return `${event.server}/${sanitizeLine(event.tool)}: ${event.outcome} after ${formatDuration(event.durationMs)}`;
+    case 'config-changed':
+      return configNews(event);
     case 'call-started':
     case 'call-progress':
     case 'health-checked':
