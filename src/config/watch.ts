@@ -18,8 +18,8 @@ export interface WatchOptions {
 }
 
 export interface ConfigWatch extends AsyncDisposable {
-  /** Replaces the watched paths. */
-  update(paths: readonly string[]): void;
+  /** Replaces the watched paths; resolves when the new ones are watched. */
+  update(paths: readonly string[]): Promise<void>;
   /** Resolves when the first look at all paths has been taken: what happens from then on is noticed. */
   readonly ready: Promise<void>;
 }
@@ -85,9 +85,9 @@ class FolderWatch implements ConfigWatch {
     if (options.signal?.aborted) this.#close();
   }
 
-  update(paths: readonly string[]): void {
+  update(paths: readonly string[]): Promise<void> {
     this.#paths = [...new Set(paths)];
-    void this.#look();
+    return this.#look();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

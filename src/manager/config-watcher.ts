@@ -71,7 +71,7 @@ export class ConfigWatcher implements AsyncDisposable {
       if (this.#told !== undefined && isQuiet) manager.events.emit({ type: 'config-changed', added, removed, changed });
       this.#told = undefined;
       const [watch, paths] = [await this.#watch, await watchedPaths(manager.config, cwd)];
-      watch.update(paths);
+      await watch.update(paths);
     } catch (error) {
       if (!this.#isClosed) this.#tell(toMcpctlError(error));
     }
