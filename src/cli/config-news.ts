@@ -9,8 +9,8 @@ export type ConfigEvent = Extract<ManagerEvent, { type: 'approval-needed' | 'con
 /** Longer lists are for `status`. */
 const maxNames = 5;
 
-/** Text for a terminal; names and paths in it are sanitised, secrets are the caller's to mask. */
-export function configNews(event: ConfigEvent): string {
+/** Text for a terminal: sanitised, and short. @param redact masks secrets; before the text is cut, lest half of one is left */
+export function configNews(event: ConfigEvent, redact: (text: string) => string = (text) => text): string {
   switch (event.type) {
     case 'config-changed': {
       const { added, removed, changed } = event;
@@ -19,7 +19,7 @@ export function configNews(event: ConfigEvent): string {
       return `configuration: ${parts.map(([what, names]) => `${what} ${listed(names)}`).join('; ')}`;
     }
     case 'config-problem':
-      return `the configuration cannot be used and stays as it was: ${sanitizeLine(event.message)}`;
+      return `the configuration cannot be used and stays as it was: ${sanitizeLine(redact(event.message))}`;
     case 'approval-needed': {
       const { servers, changed, file } = event;
       const [first = ''] = servers;
