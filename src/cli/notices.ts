@@ -76,7 +76,10 @@ export class Notices implements Disposable {
         break;
       case 'approval-needed':
       case 'config-problem':
-        this.#add('!', configNews(event, (text) => this.#options.redactor.redact(text)));
+        this.#add(
+          '!',
+          configNews(event, (text) => this.#options.redactor.redact(text)),
+        );
         break;
       case 'config-changed':
         for (const server of event.removed) this.#forget(server);

@@ -48,6 +48,7 @@ export class ServerLifecycle implements AsyncDisposable {
 
   /** @param after what has to be gone before this server may start: the one whose place it takes; never rejects */
   constructor(
+    /** Replaced when options change that the connection does not depend on. */
     public config: ServerConfig,
     readonly parts: ManagerParts,
     readonly hooks: LifecycleHooks,
