@@ -16,12 +16,14 @@ import { loadConfig } from './config/load.js';
 import { managerAddress } from './config/manager-address.js';
 import { findPlaces } from './config/paths.js';
 import { formatProblem } from './config/position.js';
+import type { Config } from './config/schema.js';
 import { systemClock, systemRandom } from './core/clock.js';
 import { cancelled } from './core/errors.js';
 import { Redactor } from './core/redact.js';
 import { sanitizeText } from './core/sanitize.js';
 import type { ControlSocket } from './gateway/control-socket.js';
 import { ProcessGroups } from './io/process-group.js';
+import type { ConfigWatcher } from './manager/config-watcher.js';
 import { Manager } from './manager/manager.js';
 import { ServerLogs } from './observe/server-logs.js';
 import { handleBugs, handleSignals, silenceLibraries } from './process-end.js';
@@ -42,6 +44,7 @@ const interruption = new AbortController();
 const terminal = processTerminal(() => interruption.abort(cancelled('SIGTERM')));
 const places = findPlaces(env, homedir(), tmpdir(), process.getuid?.());
 let manager: Manager | undefined;
+let watcher: ConfigWatcher | undefined;
 let groups: ProcessGroups | undefined;
 let logs: ServerLogs | undefined;
 let control: ControlSocket | undefined;
@@ -130,17 +133,14 @@ function newSession(defaults: Session['defaults'], isRepl: boolean): Session {
 /** Builds the manager; nothing connects yet. */
 async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'manager') {
   const longLived = kind !== 'command';
-  const config = await loadConfig({
-    files: globals.config,
-    preset: globals.preset,
-    cwd: process.cwd(),
-    env,
-    places,
-    cores: availableParallelism(),
-    clock,
-    pid,
-  });
-  for (const secret of config.secrets) redactor.add(secret);
+  const cwd = process.cwd();
+  const { config: files, preset } = globals;
+  const load = () => loadConfig({ files, preset, cwd, env, places, cores: availableParallelism(), clock, pid });
+  const onConfig = ({ secrets }: Config) => {
+    for (const secret of secrets) redactor.add(secret);
+  };
+  const config = await load();
+  onConfig(config);
   const note = (line: string) => {
     if (!globals.quiet && (!globals.json || globals.verbose)) terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
   };
@@ -160,13 +160,21 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     stop: { stdinMs: longLived ? 1000 : 50, termMs: 1000 },
     longLived,
     clientVersion: version,
+    loadConfig: load,
+    onConfig,
   });
   const own = manager;
   logs = new ServerLogs({ stateDir: places.stateDir, redactor, clock, pid, longLived, onWarning });
   logs.listen(own.events, (server) => own.config.servers.get(server)?.file);
+  if (longLived) void watchConfiguration(own, cwd);
   if (kind !== 'repl')
     noteEvents(manager.events, { level: kind === 'manager' ? 'states' : globals.verbose ? 'all' : 'warnings', note });
   return { config, manager };
+}
+
+async function watchConfiguration(own: Manager, cwd: string): Promise<void> {
+  const { ConfigWatcher } = await import('./manager/config-watcher.js');
+  watcher = new ConfigWatcher({ manager: own, cwd, clock });
 }
 
 function addressOf({ config, preset }: GlobalOptions) {
@@ -230,7 +238,7 @@ async function listen(
     kind,
     run: runForAttached({ manager: own, redactor, clock, version, host }),
     watch: (tell) => tellNews(own, tell),
-    problem: () => null,
+    problem: () => (watcher?.problem === undefined ? null : redactor.redact(sanitizeText(watcher.problem))),
     onStop,
     ...(onClients && { onClients }),
   });
@@ -287,6 +295,7 @@ async function close(): Promise<void> {
   // Those who attached see their commands end before their servers go.
   await control?.[Symbol.asyncDispose]().catch(() => {});
   if (!groups) return;
+  await watcher?.[Symbol.asyncDispose]();
   await Promise.allSettled([manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
   await groups[Symbol.asyncDispose]();
   // The last words of the servers are said by now.

@@ -3,7 +3,7 @@
 export const diagramStart = '<!-- states: made by `npm run docs` from src/manager/server-state.ts -->';
 export const diagramEnd = '<!-- /states -->';
 
-/** @param transitions state → input → next state */
+/** @param transitions state → input → next state, or several of which the state itself decides */
 export function stateDiagram(transitions) {
   const states = Object.keys(transitions);
   const stateWidth = Math.max(...states.map((name) => name.length));
@@ -11,7 +11,7 @@ export function stateDiagram(transitions) {
   const lines = states.flatMap((state) =>
     Object.entries(transitions[state]).map(([input, next], i) => {
       const from = (i === 0 ? state : '').padEnd(stateWidth);
-      const arrow = `── ${input} ${'─'.repeat(inputWidth - input.length)}─► ${next}`;
+      const arrow = `── ${input} ${'─'.repeat(inputWidth - input.length)}─► ${[next].flat().join(' or ')}`;
       return `${from} ${arrow}${next === state ? ' (anew)' : ''}`;
     }),
   );

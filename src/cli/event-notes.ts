@@ -5,6 +5,10 @@ import { unreachable } from '../core/errors.js';
 import type { Emitter } from '../core/events.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { ManagerEvent } from '../manager/server-status.js';
+import { configNews } from './config-news.js';
+
+/** What a manager's own log tells. */
+const stateEvents: ReadonlySet<ManagerEvent['type']> = new Set<ManagerEvent['type']>(['server-state', 'config-changed']);
 
 /** Writes events as lines through `note`, which redacts them. */
 export function noteEvents(
@@ -20,7 +24,8 @@ export function noteEvents(
 function lineFor(event: ManagerEvent, level: 'warnings' | 'states' | 'all'): string | undefined {
   if (event.type === 'warning')
     return `warning: ${event.server === null ? '' : `${event.server}: `}${sanitizeLine(event.message)}`;
-  if (level === 'warnings' || (level === 'states' && event.type !== 'server-state')) return undefined;
+  if (event.type === 'config-problem' || event.type === 'approval-needed') return `warning: ${configNews(event)}`;
+  if (level === 'warnings' || (level === 'states' && !stateEvents.has(event.type))) return undefined;
   switch (event.type) {
     case 'server-state': {
       const took = event.durationMs === null ? '' : ` after ${formatDuration(event.durationMs)}`;
@@ -33,6 +38,8 @@ function lineFor(event: ManagerEvent, level: 'warnings' | 'states' | 'all'): str
       return `${event.server}: ${event.count} tools`;
     case 'call-finished':
       return `${event.server}/${sanitizeLine(event.tool)}: ${event.outcome} after ${formatDuration(event.durationMs)}`;
+    case 'config-changed':
+      return configNews(event);
     case 'call-started':
     case 'call-progress':
     case 'health-checked':

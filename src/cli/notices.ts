@@ -7,6 +7,7 @@ import type { Redactor } from '../core/redact.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { ErrorInfo } from '../manager/server-state.js';
 import type { ManagerEvent } from '../manager/server-status.js';
+import { configNews } from './config-news.js';
 
 export interface NoticeOptions {
   readonly clock: Clock;
@@ -73,6 +74,17 @@ export class Notices implements Disposable {
       case 'warning':
         this.#warned(event.server, event.message);
         break;
+      case 'approval-needed':
+      case 'config-problem':
+        this.#add(
+          '!',
+          configNews(event, (text) => this.#options.redactor.redact(text)),
+        );
+        break;
+      case 'config-changed':
+        for (const server of event.removed) this.#forget(server);
+        this.#add('~', configNews(event));
+        break;
       default:
       // Calls, checks and stderr are for `logs`, `metrics` and the progress of the running command.
     }
@@ -118,6 +130,7 @@ export class Notices implements Disposable {
         break;
       case 'disabled':
       case 'disconnected':
+      case 'untrusted':
         // Somebody asked for that and was answered; the next connection is news again.
         notes.told = undefined;
         notes.failures = 0;
@@ -236,6 +249,12 @@ export class Notices implements Disposable {
 
   #safe(text: string): string {
     return sanitizeLine(this.#options.redactor.redact(text), maxMessageCharacters);
+  }
+
+  #forget(server: string): void {
+    const notes = this.#servers.get(server);
+    if (notes) this.#endWaiting(notes);
+    this.#servers.delete(server);
   }
 
   #notes(server: string): ServerNotes {

@@ -134,7 +134,9 @@ async function execute(
   await using bound = bounded(spec, globals, session, signal);
   const endProgress = opened && !globals.quiet ? session.progress?.(spec, opened.manager, globals) : undefined;
   const base = baseContext(globals, session, bound.signal);
-  const context: CommandContext | HostContext = opened ? { ...base, ...opened } : { ...base, host: session.host(globals) };
+  const context: CommandContext | HostContext = opened
+    ? { ...base, manager: opened.manager, config: opened.manager.config }
+    : { ...base, host: session.host(globals) };
   const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) =>
     print(verbatim ? data : session.redactor.redactData(data), args, module, globals, session, live);
   try {

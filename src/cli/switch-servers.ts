@@ -16,7 +16,7 @@ export interface SwitchData {
 export async function switchServers(
   { servers, session }: { servers: readonly string[]; session: boolean },
   enabled: boolean,
-  { manager, signal }: CommandContext,
+  { manager, signal, note }: CommandContext,
 ): Promise<Outcome<SwitchData>> {
   const names = [...new Set(servers)];
   const before = new Map(manager.snapshot(names).map((server) => [server.name, server.enabled]));
@@ -29,6 +29,8 @@ export async function switchServers(
   for (const name of names) {
     const file = await manager.setEnabled(name, enabled, { persist: !session, signal });
     done.push({ name, enabled, changed: before.get(name) !== enabled, file });
+    const waiting = manager.snapshot([name]).find(({ status }) => status === 'untrusted')?.lastError;
+    if (waiting) note(`${waiting.message}; ${waiting.hint}`);
   }
   return { data: { servers: done } };
 }

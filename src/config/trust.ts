@@ -18,6 +18,11 @@ export function approvalOf(record: ApprovalRecord | undefined, fingerprint: stri
   return record.fingerprint === fingerprint ? 'approved' : 'changed';
 }
 
+/** Whether this definition may not be used, because nobody approved exactly it. */
+export function isWaiting({ approval }: Pick<ServerConfig, 'approval'>): boolean {
+  return approval === 'missing' || approval === 'changed';
+}
+
 /** What everyone gets who needs a server of a project file before the user has approved it. */
 export function untrustedError({ name, file, approval }: Pick<ServerConfig, 'name' | 'file' | 'approval'>): McpctlError {
   const what =
@@ -26,7 +31,7 @@ export function untrustedError({ name, file, approval }: Pick<ServerConfig, 'nam
       : `Server "${name}" of ${file} is not approved`;
   return new McpctlError('UNTRUSTED', what, {
     server: name,
-    hint: `look at it and decide: mcpctl trust approve ${name}`,
+    hint: `mcpctl trust approve ${name}`,
     details: { file, approval },
     delivered: 'no',
   });

@@ -13,7 +13,8 @@ const spread = 0.1;
 export interface HealthMonitorOptions {
   readonly clock: Clock;
   readonly random: Random;
-  readonly options: HealthOptions;
+  /** Asked each time: the configuration may change. */
+  readonly options: () => HealthOptions;
   /** One round trip. @returns milliseconds */
   readonly check: (signal: AbortSignal) => Promise<number>;
   readonly onResult: (ok: boolean, latencyMs: number | null) => void;
@@ -60,17 +61,18 @@ export class HealthMonitor {
   #schedule(): void {
     const { clock, random, options } = this.parts;
     this.#cancelTimer?.();
-    const waitMs = options.intervalMs * (1 - spread + 2 * spread * random());
+    const waitMs = options().intervalMs * (1 - spread + 2 * spread * random());
     this.#cancelTimer = clock.after(waitMs, () => void this.#check(), { background: true });
   }
 
   async #check(): Promise<void> {
-    const { clock, options, check, onResult, isBusy, onDead } = this.parts;
+    const { clock, check, onResult, isBusy, onDead } = this.parts;
+    const { timeoutMs } = this.parts.options();
     this.#cancelTimer?.();
     const running = new AbortController();
     this.#running = running;
-    const late = new McpctlError('TIMEOUT', `no sign of life for ${options.timeoutMs} ms`);
-    const cancelLimit = clock.after(options.timeoutMs, () => running.abort(late));
+    const late = new McpctlError('TIMEOUT', `no sign of life for ${timeoutMs} ms`);
+    const cancelLimit = clock.after(timeoutMs, () => running.abort(late));
     let failure: McpctlError | undefined;
     let latencyMs: number | null = null;
     try {

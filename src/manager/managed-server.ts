@@ -8,13 +8,15 @@ import { deadline } from '../policy/deadline.js';
 import { Debounced } from '../policy/debounce.js';
 import { runAttempt } from '../policy/policy.js';
 import type { ServerMemory } from '../state/server-memory.js';
+import { CallsInFlight } from './calls-in-flight.js';
 import { HealthMonitor } from './health.js';
 import { Latency } from './latency.js';
 import type { ManagerParts } from './manager-parts.js';
-import { ServerLifecycle, withSignal } from './server-lifecycle.js';
+import { type LifecycleHooks, ServerLifecycle, withSignal } from './server-lifecycle.js';
 import type { ServerStatus } from './server-status.js';
 import { ToolCache, type ToolList } from './tool-cache.js';
 import { toolFilter } from './tool-filter.js';
+import { isWaiting, untrustedError } from '../config/trust.js';
 
 /** Announced changes of the tool list come in bursts: one list for a burst, at most one a second. */
 const relistPace = { quietMs: 300, apartMs: 1000 };
@@ -25,7 +27,10 @@ export class ManagedServer implements AsyncDisposable {
   readonly #health: HealthMonitor;
   readonly #latency = new Latency();
   readonly #relist: Debounced;
-  readonly #isAllowed: (tool: string) => boolean;
+  /** Calls from the moment they begin to wait for a connection. */
+  readonly calls = new CallsInFlight();
+  #config: ServerConfig;
+  #isAllowed: (tool: string) => boolean;
   readonly #remembering: Promise<void>;
   readonly #lifetime = new AbortController();
   #memory: ServerMemory = {};
@@ -33,10 +38,13 @@ export class ManagedServer implements AsyncDisposable {
   #assumed: EraVerdict | undefined;
   #inFlight = 0;
 
+  /** @param after resolves when the server is gone whose place this one takes; never rejects */
   constructor(
-    readonly config: ServerConfig,
+    config: ServerConfig,
     readonly parts: ManagerParts,
+    after?: Promise<unknown>,
   ) {
+    this.#config = config;
     const { clock, random, events, memories } = parts;
     this.#isAllowed = toolFilter(config.tools);
     this.#tools = new ToolCache(clock, config.cache, ({ tools, at, ttlMs }) =>
@@ -46,30 +54,51 @@ export class ManagedServer implements AsyncDisposable {
     this.#health = new HealthMonitor({
       clock,
       random,
-      options: config.health,
+      options: () => this.#config.health,
       check: (signal) => this.#roundTrip((connection) => connection.ping(signal)),
       onResult: (ok, latencyMs) => events.emit({ type: 'health-checked', server: config.name, ok, latencyMs }),
       // A server that works on somebody's call is not taken away from him.
       isBusy: () => this.#inFlight > 0,
       onDead: (error) => this.#giveUp(error),
     });
-    this.life = new ServerLifecycle(config, parts, {
+    const hooks: LifecycleHooks = {
       open: (signal) => this.#open(signal),
       onConnected: (connection) => {
         this.#assumed = undefined;
         if (connection.verified) this.#health.sawLife();
         this.#remember({ era: connection.verdict as never });
-        if (parts.longLived && config.health.intervalMs > 0) this.#health.start();
+        this.#watchHealth();
       },
       onLost: (reason) => {
         this.#health.stop();
         if (reason.details?.reason === 'era-changed') this.#remember({ era: undefined });
       },
-    });
-    this.#remembering = memories.read(config.hash).then((memory) => {
+    };
+    this.life = new ServerLifecycle(config, parts, hooks, after);
+    // What was learnt of a definition that is not approved is not offered: its tools could be called by nobody.
+    const reading = isWaiting(config) ? Promise.resolve<ServerMemory>({}) : memories.read(config.hash);
+    this.#remembering = reading.then((memory) => {
       this.#memory = memory;
       if (memory.tools) this.#tools.restore({ ...memory.tools, tools: memory.tools.list as unknown as readonly Tool[] });
     });
+  }
+
+  get config(): ServerConfig {
+    return this.#config;
+  }
+
+  /** Takes over options that a live connection can do without (`compareServers` knows which). */
+  adopt(config: ServerConfig): void {
+    const isPaceNew = config.health.intervalMs !== this.#config.health.intervalMs;
+    this.#config = config;
+    this.life.config = config;
+    this.#isAllowed = toolFilter(config.tools);
+    if (isPaceNew && this.life.current) this.#watchHealth();
+  }
+
+  #watchHealth(): void {
+    if (this.parts.longLived && this.#config.health.intervalMs > 0) this.#health.start();
+    else this.#health.stop();
   }
 
   async #open(signal: AbortSignal): Promise<Connection> {
@@ -114,6 +143,7 @@ export class ManagedServer implements AsyncDisposable {
 
   /** The tools that the configuration lets through: from memory while fresh, else asked for. `refresh` asks in any case. */
   async listTools(signal: AbortSignal, refresh = false): Promise<ToolList> {
+    if (isWaiting(this.#config)) throw untrustedError(this.#config);
     await this.#remembering;
     const fresh = refresh ? undefined : this.#tools.fresh;
     return this.#filtered(fresh ?? (await withSignal(this.#fetchTools(), signal)));
@@ -279,6 +309,12 @@ export class ManagedServer implements AsyncDisposable {
     const { status } = this.life.state;
     if (status === 'connected') return this.#health.failures > 0 ? 'degraded' : 'healthy';
     return status === 'error' || status === 'needs-auth' ? 'unhealthy' : 'unknown';
+  }
+
+  /** Lets its calls end for `drainMs` milliseconds, then goes for good; the rest of them end with `reason`. */
+  async leave(drainMs: number, reason: McpctlError): Promise<void> {
+    await this.calls.drain(this.parts.clock, drainMs, reason);
+    await this[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

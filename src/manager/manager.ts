@@ -1,28 +1,33 @@
 /** Every configured server under one roof: connect, call, watch, close. The faces (REPL, one-shot) talk to nothing else. */
 
-import type { Config } from '../config/schema.js';
-import { McpctlError } from '../core/errors.js';
+import { formatProblem } from '../config/position.js';
+import type { Config, ServerConfig } from '../config/schema.js';
 import { Emitter } from '../core/events.js';
-import { didYouMean } from '../core/suggest.js';
 import type { CallToolResult, Tool } from '../mcp/connection.js';
 import { checkInput } from '../mcp/json-schema.js';
 import { openConnection } from '../mcp/open-connection.js';
 import { runAttempt } from '../policy/policy.js';
 import { Semaphore } from '../policy/semaphore.js';
 import { runToolCall } from './call-pipeline.js';
-import { ManagedServer } from './managed-server.js';
+import type { ConfigChange } from './config-change.js';
+import type { ManagedServer } from './managed-server.js';
 import type { ManagerParts } from './manager-parts.js';
 import { withSignal } from './server-lifecycle.js';
+import { isUsable, ServerSet } from './server-set.js';
 import type { ManagerEvent, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
 
-export type { CallToolResult, ServerStatus, Tool };
+export type { CallToolResult, ConfigChange, ServerStatus, Tool };
 
 export interface ManagerOptions extends Omit<ManagerParts, 'events' | 'connects' | 'openConnection'> {
   /** Of this process, for lock files. */
   readonly pid: number;
   /** Tests put servers of their own here. */
   readonly openConnection?: ManagerParts['openConnection'];
+  /** Reads the configuration anew, for `reload`. */
+  readonly loadConfig?: () => Promise<Config>;
+  /** Told of a new configuration before anything of it is used: it brings secrets that must not be printed. */
+  readonly onConfig?: (config: Config) => void;
 }
 
 export interface CallRequest {
@@ -34,39 +39,32 @@ export interface CallRequest {
   readonly timeoutMs?: number | undefined;
 }
 
-/** How long calls that are under way may still take when the manager closes, in milliseconds. */
-const drainMs = 500;
+const noChange: ConfigChange = { added: [], removed: [], changed: [] };
 
 const maxIdleControllers = 64;
 
 export class Manager implements AsyncDisposable {
   readonly events = new Emitter<ManagerEvent>();
   readonly longLived: boolean;
-  readonly #servers = new Map<string, ManagedServer>();
-  readonly #config: Config;
+  readonly #servers: ServerSet;
+  #config: Config;
   readonly #options: ManagerOptions;
-  /** The calls that are under way. */
-  readonly #calls = new Set<AbortController>();
+  #isStarted = false;
+  /** Ends when the last change of the configuration so far has been made: they follow each other. */
+  #turn: Promise<unknown> = Promise.resolve();
   /**
    * Controllers of calls that succeeded, to be used again: making one costs 6 µs on Node 20, a tenth of a whole call.
    * A call that succeeded has taken its listeners off; those of a failed one might be late, so its controller is not kept.
    */
   readonly #idleControllers: AbortController[] = [];
-  /** Told when the last of them has ended. */
-  #onIdle = () => {};
   #disposing: Promise<void> | undefined;
 
   constructor(config: Config, options: ManagerOptions) {
     this.#config = config;
     this.#options = options;
     this.longLived = options.longLived;
-    const parts: ManagerParts = {
-      openConnection,
-      ...options,
-      events: this.events,
-      connects: new Semaphore(config.startConcurrency),
-    };
-    for (const [name, server] of config.servers) this.#servers.set(name, new ManagedServer(server, parts));
+    const connects = new Semaphore(config.startConcurrency);
+    this.#servers = new ServerSet(config, { openConnection, ...options, events: this.events, connects });
   }
 
   /** The configuration in force. */
@@ -76,17 +74,18 @@ export class Manager implements AsyncDisposable {
 
   /** Names in the order of the configuration. */
   names(): string[] {
-    return [...this.#servers.keys()];
+    return this.#servers.names();
   }
 
-  /** Connects every enabled server in the background and keeps them connected; returns at once. */
+  /** Connects every server that may be used in the background and keeps them connected; returns at once. */
   start(): void {
-    for (const server of this.#enabled()) void this.#bringUp(server).catch(() => {});
+    this.#isStarted = true;
+    this.#bringUpSoon(this.#servers.all());
   }
 
-  /** Connects the named enabled servers and resolves when each has settled, or after `limitMs`. Failures are in the snapshot. */
+  /** Connects those of the named servers that may be used and resolves when each has settled, or after `limitMs`. Failures are in the snapshot. */
   async connectAll(names: readonly string[], signal: AbortSignal, limitMs = Number.POSITIVE_INFINITY): Promise<void> {
-    const servers = names.map((name) => this.#server(name)).filter(({ life }) => life.state.status !== 'disabled');
+    const servers = names.map((name) => this.#servers.get(name)).filter(isUsable);
     const settled = Promise.allSettled(servers.map((server) => this.#bringUp(server)));
     let cancel = () => {};
     const limit = new Promise<void>((resolve) => {
@@ -97,38 +96,38 @@ export class Manager implements AsyncDisposable {
 
   /** What is known of the named servers (all by default), without asking them. @throws McpctlError `UNKNOWN_SERVER` */
   snapshot(names: readonly string[] = this.names()): ServerStatus[] {
-    return names.map((name) => this.#server(name).snapshot());
+    return names.map((name) => this.#servers.get(name).snapshot());
   }
 
   /** Resolves when what earlier runs knew of the servers has been read. */
   async remembered(): Promise<void> {
-    await Promise.all([...this.#servers.values()].map((server) => server.remembered()));
+    await Promise.all(this.#servers.all().map((server) => server.remembered()));
   }
 
   /** The tools of one server, connecting if its list is not fresh. */
   listTools(server: string, signal: AbortSignal, { refresh = false } = {}): Promise<ToolList> {
-    return this.#server(server).listTools(signal, refresh);
+    return this.#servers.get(server).listTools(signal, refresh);
   }
 
   /** The tools known without asking. */
   knownTools(server: string): readonly Tool[] | undefined {
-    return this.#servers.get(server)?.knownTools?.tools;
+    return this.#servers.find(server)?.knownTools?.tools;
   }
 
   /** Starts connecting without waiting: the server boots while something else is prepared. Failures are met by whoever needs it. */
   prepare(name: string): void {
-    const server = this.#server(name);
+    const server = this.#servers.get(name);
     if (server.life.state.status === 'disconnected') void server.life.connect().catch(() => {});
   }
 
   /** Calls a tool; see runToolCall for how it travels. */
   async call({ server: name, tool, args, signal, timeoutMs }: CallRequest): Promise<CallToolResult> {
-    const server = this.#server(name);
+    const server = this.#servers.get(name);
     const { callMs, callTotalMs } = server.config.timeouts;
     const timeouts = timeoutMs === undefined ? { callMs, callTotalMs } : { callMs: timeoutMs, callTotalMs: timeoutMs };
     const parts = { clock: this.#options.clock, events: this.events, server };
     const controller = this.#idleControllers.pop() ?? new AbortController();
-    this.#calls.add(controller);
+    server.calls.add(controller);
     try {
       const result = await runAttempt(
         signal,
@@ -138,14 +137,13 @@ export class Manager implements AsyncDisposable {
       if (this.#idleControllers.length < maxIdleControllers && !controller.signal.aborted) this.#idleControllers.push(controller);
       return result;
     } finally {
-      this.#calls.delete(controller);
-      if (this.#calls.size === 0) this.#onIdle();
+      server.calls.delete(controller);
     }
   }
 
   /** One round trip. @returns milliseconds */
   ping(name: string, signal: AbortSignal): Promise<number> {
-    return this.#server(name).ping(signal);
+    return this.#servers.get(name).ping(signal);
   }
 
   /** Checks arguments against the tool's schema. @throws McpctlError `INVALID_INPUT` */
@@ -164,29 +162,91 @@ export class Manager implements AsyncDisposable {
     enabled: boolean,
     { persist, signal }: { persist: boolean; signal: AbortSignal },
   ): Promise<string | null> {
-    const server = this.#server(name);
-    let file: string | null = null;
-    if (persist) {
-      const { setServerEnabled } = await import('../config/set-enabled.js');
-      const { clock, pid } = this.#options;
-      const change = await setServerEnabled(this.#config, server.config, enabled, { clock, pid, signal });
-      file = change.file;
-      if (change.warning) this.events.emit({ type: 'warning', server: name, message: change.warning });
-    }
-    if (!enabled) await server.life.disable();
-    else {
-      server.life.enable();
-      if (this.longLived) void this.#bringUp(server).catch(() => {});
-    }
+    let closing: Promise<void> | undefined;
+    const file = await this.#inTurn(async () => {
+      const server = this.#servers.get(name);
+      const written = persist ? await this.#writeEnabled(server, enabled, signal) : null;
+      if (enabled) server.life.enable();
+      else closing = server.life.disable();
+      if (enabled && this.longLived && isUsable(server)) void this.#bringUp(server).catch(() => {});
+      return written;
+    });
+    await closing;
     return file;
+  }
+
+  async #writeEnabled(server: ManagedServer, enabled: boolean, signal: AbortSignal): Promise<string | null> {
+    const { setServerEnabled } = await import('../config/set-enabled.js');
+    const { clock, pid } = this.#options;
+    const { name } = server.config;
+    const { file, warning } = await setServerEnabled(this.#config, server.config, enabled, { clock, pid, signal });
+    if (warning) this.events.emit({ type: 'warning', server: name, message: warning });
+    // What is in the file now is in force already: reading it again changes nothing.
+    server.adopt({ ...server.config, enabled });
+    this.#config = { ...this.#config, servers: new Map(this.#config.servers).set(name, server.config) };
+    return file;
+  }
+
+  /**
+   * Reads the configuration anew and takes it over.
+   *
+   * @throws McpctlError `CONFIG_INVALID` when it cannot be used; everything stays as it is then
+   */
+  reload(): Promise<ConfigChange> {
+    const { loadConfig } = this.#options;
+    return this.#inTurn(async () => (loadConfig ? this.#takeOver(await loadConfig()) : noChange));
+  }
+
+  /**
+   * Puts a new configuration in force while running. What it does not touch goes on undisturbed, connections and calls
+   * included. Servers that are gone, or made anew, let their calls end for `leaveMs`; nothing waits for that here.
+   */
+  reconfigure(config: Config): Promise<ConfigChange> {
+    return this.#inTurn(() => this.#takeOver(config));
+  }
+
+  async #takeOver(config: Config): Promise<ConfigChange> {
+    const { compareServers, newWarnings } = await import('./config-change.js');
+    if (this.#disposing) return noChange;
+    this.#options.onConfig?.(config);
+    const before = this.#config;
+    this.#config = config;
+    const { fresh, ...change } = this.#servers.takeOver(config, compareServers);
+    if (change.added.length + change.removed.length + change.changed.length > 0)
+      this.events.emit({ type: 'config-changed', ...change });
+    for (const problem of newWarnings(before.problems, config.problems))
+      this.events.emit({ type: 'warning', server: null, message: formatProblem(problem) });
+    if (this.#isStarted) this.#bringUpSoon(fresh);
+    return change;
+  }
+
+  /** Changes of the configuration happen one after the other. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
   }
 
   /** Closes and connects anew. @throws McpctlError why it did not work */
   async reconnect(name: string, signal: AbortSignal): Promise<void> {
-    const server = this.#server(name);
-    if (server.life.state.status === 'disabled') await server.life.connection(signal);
+    const server = this.#servers.get(name);
+    if (!isUsable(server)) await server.life.connection(signal);
     await server.life.reconnect(signal);
     await this.#afterConnect(server, signal);
+  }
+
+  /** Connects those that may be used, without waiting, and tells which of the others wait for an approval: one event a file. */
+  #bringUpSoon(servers: readonly ManagedServer[]): void {
+    const files = new Map<string, ServerConfig[]>();
+    for (const server of servers) {
+      const { config, life } = server;
+      if (isUsable(server)) void this.#bringUp(server).catch(() => {});
+      else if (life.state.status === 'untrusted') files.set(config.file, [...(files.get(config.file) ?? []), config]);
+    }
+    for (const [file, waiting] of files) {
+      const changed = waiting.filter(({ approval }) => approval === 'changed').map(({ name }) => name);
+      this.events.emit({ type: 'approval-needed', file, servers: waiting.map(({ name }) => name), changed });
+    }
   }
 
   async #bringUp(server: ManagedServer): Promise<void> {
@@ -203,20 +263,6 @@ export class Manager implements AsyncDisposable {
     if (server.snapshot().latencyMs === null) await server.ping(signal).catch(() => {});
   }
 
-  *#enabled(): Generator<ManagedServer> {
-    for (const server of this.#servers.values()) if (server.life.state.status !== 'disabled') yield server;
-  }
-
-  #server(name: string): ManagedServer {
-    const server = this.#servers.get(name);
-    if (server) return server;
-    const names = this.names();
-    const hint =
-      didYouMean(name, names) ??
-      (names.length > 0 ? `the servers are: ${names.join(', ')}` : 'no server is configured; mcpctl config path shows where');
-    throw new McpctlError('UNKNOWN_SERVER', `There is no server "${name}"`, { hint, details: { servers: names } });
-  }
-
   /** Lets calls end for a moment, cancels the rest, closes every server in parallel, and writes down what was learnt. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= this.#dispose();
@@ -224,18 +270,7 @@ export class Manager implements AsyncDisposable {
   }
 
   async #dispose(): Promise<void> {
-    if (this.#calls.size > 0) {
-      const { clock } = this.#options;
-      await new Promise<void>((resolve) => {
-        const cancel = clock.after(drainMs, resolve);
-        this.#onIdle = () => {
-          cancel();
-          resolve();
-        };
-      });
-      for (const call of this.#calls) call.abort(new McpctlError('CANCELLED', 'mcpctl is closing', { delivered: 'maybe' }));
-    }
-    await Promise.allSettled([...this.#servers.values()].map((server) => server[Symbol.asyncDispose]()));
+    await this.#servers[Symbol.asyncDispose]();
     await this.#options.memories.flush();
   }
 }

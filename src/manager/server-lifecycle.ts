@@ -10,6 +10,7 @@ import { runAttempt } from '../policy/policy.js';
 import { CrashCounter, crashLoop } from './crash-loop.js';
 import type { ManagerParts } from './manager-parts.js';
 import { type ErrorInfo, initialState, type ServerInput, type ServerState, transition } from './server-state.js';
+import { isWaiting, untrustedError } from '../config/trust.js';
 
 /** A connection that lived this long ends a series of failures: the next loss begins with the shortest wait again. */
 const stableMs = 30_000;
@@ -36,7 +37,7 @@ export class ServerLifecycle implements AsyncDisposable {
   /** The attempt that is running, shared by everyone who waits for it. */
   #attempt: Attempt | undefined;
   /** What is being closed: a new process is not started before the old one is gone. */
-  #closing: Promise<unknown> = Promise.resolve();
+  #closing: Promise<unknown>;
   #failures = 0;
   #connectedAt = 0;
   #lastError: ErrorInfo | null = null;
@@ -45,13 +46,18 @@ export class ServerLifecycle implements AsyncDisposable {
   #isDisposed = false;
   readonly #crashes: CrashCounter;
 
+  /** @param after what has to be gone before this server may start: the one whose place it takes; never rejects */
   constructor(
-    readonly config: ServerConfig,
+    /** Replaced when options change that the connection does not depend on. */
+    public config: ServerConfig,
     readonly parts: ManagerParts,
     readonly hooks: LifecycleHooks,
+    after: Promise<unknown> = Promise.resolve(),
   ) {
-    this.#state = initialState(config.enabled, this.#now());
+    const at = this.#now();
+    this.#state = initialState(config.enabled, at, isWaiting(config) ? errorInfo(untrustedError(config), at) : null);
     this.#crashes = new CrashCounter(parts.clock);
+    this.#closing = after;
   }
 
   get state(): ServerState {
@@ -69,7 +75,7 @@ export class ServerLifecycle implements AsyncDisposable {
   }
 
   get lastError(): ErrorInfo | null {
-    return this.#lastError;
+    return this.#state.status === 'untrusted' ? this.#state.error : this.#lastError;
   }
 
   /** A live connection: the present one, the one being made, or a new one. @throws McpctlError saying why there is none. */
@@ -84,6 +90,7 @@ export class ServerLifecycle implements AsyncDisposable {
         delivered: 'no',
       });
     }
+    if (this.#state.status === 'untrusted') throw untrustedError(this.config);
     // Nobody but `reconnect` starts a server that keeps dying.
     if (this.#state.status === 'error' && this.#lastThrown?.code === 'CRASH_LOOP') throw this.#lastThrown;
     return withSignal(this.connect(), signal);
@@ -93,6 +100,7 @@ export class ServerLifecycle implements AsyncDisposable {
   connect(): Promise<Connection> {
     if (this.#attempt) return this.#attempt.done;
     if (this.#isDisposed) return Promise.reject(closedError(this.config.name));
+    if (isWaiting(this.config)) return Promise.reject(untrustedError(this.config));
     this.#cancelRetry?.();
     this.#dispatch({ type: 'connect', at: this.#now(), attempt: this.#failures + 1 });
     if (this.#state.status !== 'connecting') return Promise.reject(this.#lastThrown ?? closedError(this.config.name));
@@ -277,7 +285,7 @@ export class ServerLifecycle implements AsyncDisposable {
       server: this.config.name,
       from: from.status,
       to: to.status,
-      error: to.status === 'error' || to.status === 'needs-auth' ? to.error : null,
+      error: 'error' in to ? to.error : null,
       retryAt: to.status === 'error' ? to.retryAt : null,
       durationMs,
     });

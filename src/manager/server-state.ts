@@ -22,7 +22,10 @@ interface Always {
 export type ServerState = Always &
   (
     | { readonly status: 'disconnected' }
-    | { readonly status: 'disabled' }
+    /** `waiting` is why it will not be connected when it is enabled again: its definition is not approved. */
+    | { readonly status: 'disabled'; readonly waiting: ErrorInfo | null }
+    /** Defined by a project, and not approved: nothing of it is started, read or asked until the user says so. */
+    | { readonly status: 'untrusted'; readonly error: ErrorInfo }
     | { readonly status: 'connecting'; readonly attempt: number }
     | { readonly status: 'connected' }
     /** `retryAt` null: nothing happens until somebody asks. */
@@ -49,8 +52,13 @@ export type ServerInput = { readonly at: string } & (
   | { readonly type: 'enable' }
 );
 
-/** Who may follow whom. What is not listed does not happen: the input is ignored. The diagram in docs/architecture.md is made from this. */
-export const transitions: Readonly<Record<ServerStatusName, Partial<Record<ServerInput['type'], ServerStatusName>>>> = {
+/**
+ * Who may follow whom. What is not listed does not happen: the input is ignored. The diagram in docs/architecture.md is made from this.
+ * No input approves anything: an approval is a new configuration, and that is a new server in the old one's place.
+ */
+export const transitions: Readonly<
+  Record<ServerStatusName, Partial<Record<ServerInput['type'], ServerStatusName | readonly ServerStatusName[]>>>
+> = {
   disconnected: { connect: 'connecting', disable: 'disabled' },
   connecting: {
     connect: 'connecting',
@@ -69,11 +77,15 @@ export const transitions: Readonly<Record<ServerStatusName, Partial<Record<Serve
   },
   error: { connect: 'connecting', close: 'disconnected', disable: 'disabled' },
   'needs-auth': { connect: 'connecting', close: 'disconnected', disable: 'disabled' },
-  disabled: { enable: 'disconnected' },
+  untrusted: { disable: 'disabled' },
+  disabled: { enable: ['disconnected', 'untrusted'] },
 };
 
-export function initialState(enabled: boolean, at: string): ServerState {
-  return { status: enabled ? 'disconnected' : 'disabled', generation: 0, since: at };
+/** @param waiting set when the definition is not approved */
+export function initialState(enabled: boolean, at: string, waiting: ErrorInfo | null = null): ServerState {
+  const always = { generation: 0, since: at };
+  if (!enabled) return { ...always, status: 'disabled', waiting };
+  return waiting ? { ...always, status: 'untrusted', error: waiting } : { ...always, status: 'disconnected' };
 }
 
 /** The next state; the very same object when the input means nothing here (late results of an older generation included). */
@@ -95,9 +107,16 @@ export function transition(state: ServerState, input: ServerInput): ServerState 
     case 'close':
       return { ...always, status: 'disconnected', generation: state.generation + 1 };
     case 'disable':
-      return { ...always, status: 'disabled', generation: state.generation + 1 };
-    case 'enable':
-      return { ...always, status: 'disconnected' };
+      return {
+        ...always,
+        status: 'disabled',
+        generation: state.generation + 1,
+        waiting: state.status === 'untrusted' ? state.error : null,
+      };
+    case 'enable': {
+      const waiting = state.status === 'disabled' ? state.waiting : null;
+      return waiting ? { ...always, status: 'untrusted', error: waiting } : { ...always, status: 'disconnected' };
+    }
     default:
       return unreachable(input);
   }

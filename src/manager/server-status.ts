@@ -1,6 +1,7 @@
 /** What `status` shows of a server, and the events a manager tells: the two shapes every listener and script relies on. */
 
 import type { ErrorCode } from '../core/errors.js';
+import type { ConfigChange } from './config-change.js';
 import type { ErrorInfo, ServerStatusName } from './server-state.js';
 
 /** `status --json`, one server (contract, section 3). Times are ISO 8601 UTC, durations end in `Ms`. */
@@ -60,4 +61,21 @@ export type ManagerEvent =
       readonly outcome: 'ok' | 'tool-error' | ErrorCode;
     }
   | { readonly type: 'health-checked'; readonly server: string; readonly ok: boolean; readonly latencyMs: number | null }
-  | { readonly type: 'warning'; readonly server: string | null; readonly message: string };
+  | { readonly type: 'warning'; readonly server: string | null; readonly message: string }
+  /** Servers of one file wait for an approval; `changed` names those that had one. Told at the start and when a file changes. */
+  | {
+      readonly type: 'approval-needed';
+      readonly file: string;
+      readonly servers: readonly string[];
+      readonly changed: readonly string[];
+    }
+  /** A new configuration is in force. Three empty lists: after a problem, the files are valid again and say what they said. */
+  | ({ readonly type: 'config-changed' } & ConfigChange)
+  /** The files cannot be used as they are now; the last good configuration stays. Line and column are 0 for a file as a whole. */
+  | {
+      readonly type: 'config-problem';
+      readonly message: string;
+      readonly file: string | null;
+      readonly line: number;
+      readonly column: number;
+    };

@@ -133,6 +133,7 @@ function newsIn(event: ManagerEvent): News | undefined {
     case 'disabled':
       return { server, text: 'disabled', isTrouble: false };
     case 'connecting':
+    case 'untrusted':
       return undefined;
     default:
       return unreachable(to);

@@ -17,6 +17,7 @@ export function serverConfig(overrides: Partial<ServerConfig> = {}): ServerConfi
   return {
     name: 'files',
     source: 'flag',
+    approval: 'not-needed',
     file: '/etc/mcp.json',
     position: { line: 1, column: 1 },
     enabled: true,

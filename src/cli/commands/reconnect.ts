@@ -52,7 +52,8 @@ export const run: Run<typeof args, ReconnectData> = async ({ servers, all, faile
   };
 
   async function chosen(): Promise<string[]> {
-    const enabled = () => manager.snapshot().filter((server) => server.enabled);
+    // Those that wait for an approval cannot be reconnected; `status` tells of them.
+    const enabled = () => manager.snapshot().filter((server) => server.enabled && server.status !== 'untrusted');
     if (all) return enabled().map(({ name }) => name);
     // Without a running manager nothing has failed yet: find out first.
     if (!manager.longLived) await manager.connectAll(manager.names(), signal);

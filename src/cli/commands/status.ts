@@ -4,6 +4,7 @@ import * as z from 'zod/mini';
 import { formatDuration } from '../../core/duration.js';
 import { McpctlError } from '../../core/errors.js';
 import type { Manager, ServerStatus } from '../../manager/manager.js';
+import type { ManagerEvent } from '../../manager/server-status.js';
 import type { CommandContext, Run, Text } from '../command.js';
 import { paint, table } from '../render.js';
 
@@ -26,8 +27,8 @@ const settleMs = 15_000;
 export const run: Run<typeof args, StatusData> = (input, context) => (input.watch ? watch(input, context) : once(input, context));
 
 async function once(input: z.infer<typeof args>, { manager, signal }: CommandContext) {
-  const names = input.servers.length > 0 ? [...new Set(input.servers)] : manager.names();
   await manager.remembered();
+  const names = input.servers.length > 0 ? [...new Set(input.servers)] : manager.names();
   manager.snapshot(names);
   if (!manager.longLived && !input.noConnect) {
     await manager.connectAll(names, signal, input.timeout ?? settleMs);
@@ -37,12 +38,12 @@ async function once(input: z.infer<typeof args>, { manager, signal }: CommandCon
   return error ? { data, error } : { data };
 }
 
-/** Yields at once, then at every change of state or of a tool list. */
+/** Yields at once, then at every change of state, of a tool list or of the configuration. */
 async function* watch(input: z.infer<typeof args>, { manager, signal }: CommandContext): AsyncGenerator<StatusData> {
-  const names = input.servers.length > 0 ? input.servers : manager.names();
+  const names = () => (input.servers.length > 0 ? input.servers : manager.names());
   await manager.remembered();
-  manager.snapshot(names);
-  if (!manager.longLived && !input.noConnect) void manager.connectAll(names, signal).catch(() => {});
+  manager.snapshot(names());
+  if (!manager.longLived && !input.noConnect) void manager.connectAll(names(), signal).catch(() => {});
   let wake = () => {};
   let isChanged = true;
   const changed = () => {
@@ -50,16 +51,23 @@ async function* watch(input: z.infer<typeof args>, { manager, signal }: CommandC
     wake();
   };
   using _ = manager.events.onAny(({ type }) => {
-    if (type === 'server-state' || type === 'tools-changed' || type === 'health-checked') changed();
+    if (redrawnFor.has(type)) changed();
   });
   signal.addEventListener('abort', changed, { once: true });
   while (!signal.aborted) {
     isChanged = false;
-    yield summary(manager, names);
+    yield summary(manager, names());
     if (!isChanged) await new Promise<void>((resolve) => (wake = resolve));
   }
   signal.throwIfAborted();
 }
+
+const redrawnFor: ReadonlySet<string> = new Set<ManagerEvent['type']>([
+  'server-state',
+  'tools-changed',
+  'health-checked',
+  'config-changed',
+]);
 
 function summary(manager: Manager, names: readonly string[]): StatusData {
   const servers = manager.snapshot(names);
@@ -73,12 +81,24 @@ function verdict(servers: readonly ServerStatus[]): McpctlError | undefined {
   const missing = servers.filter(({ enabled, status }) => enabled && status !== 'connected');
   if (missing.length === 0) return undefined;
   const names = missing.map(({ name, status }) => `${name} (${status})`).join(', ');
-  const onlyLogins = missing.every(({ status }) => status === 'needs-auth');
+  const all = (status: ServerStatus['status']) => missing.every((server) => server.status === status);
+  const code = all('untrusted') ? 'UNTRUSTED' : all('needs-auth') ? 'AUTH_REQUIRED' : 'UNAVAILABLE';
   const hint = missing[0]?.lastError?.hint ?? `mcpctl reconnect ${missing[0]!.name}`;
-  return new McpctlError(onlyLogins ? 'AUTH_REQUIRED' : 'UNAVAILABLE', `Not connected: ${names}`, { hint });
+  return new McpctlError(code, `Not connected: ${names}`, { hint });
 }
 
-const marks = { connected: '●', connecting: '◌', disconnected: '○', error: '✗', disabled: '–', 'needs-auth': '!' } as const;
+const marks = {
+  connected: '●',
+  connecting: '◌',
+  disconnected: '○',
+  error: '✗',
+  disabled: '–',
+  'needs-auth': '!',
+  untrusted: '?',
+} as const satisfies Record<ServerStatus['status'], string>;
+
+/** These say why instead of what they are. */
+const explained: ReadonlySet<string> = new Set<ServerStatus['status']>(['error', 'needs-auth', 'untrusted']);
 
 export const text: Text<StatusData> = ({ servers, counts }, options) => {
   if (servers.length === 0) return 'No servers are configured. mcpctl config path shows where to write them.';
@@ -90,6 +110,7 @@ export const text: Text<StatusData> = ({ servers, counts }, options) => {
     error: chalk.red,
     disabled: chalk.dim,
     'needs-auth': chalk.yellow,
+    untrusted: chalk.yellow,
   };
   const rows = servers.map((server) => [
     `${hue[server.status](marks[server.status])} ${server.name}`,
@@ -117,7 +138,7 @@ export const text: Text<StatusData> = ({ servers, counts }, options) => {
 function hintLines(servers: readonly ServerStatus[]): string[] {
   const names = new Map<string, string[]>();
   for (const { status, lastError, name } of servers) {
-    if (!lastError?.hint || (status !== 'error' && status !== 'needs-auth')) continue;
+    if (!lastError?.hint || !explained.has(status)) continue;
     names.set(lastError.hint, [...(names.get(lastError.hint) ?? []), name]);
   }
   return [...names].map(([hint, those]) => {
@@ -127,7 +148,7 @@ function hintLines(servers: readonly ServerStatus[]): string[] {
 }
 
 function noteOn({ status, lastError, retryAt, target, attempt }: ServerStatus): string {
-  if (status !== 'error' && status !== 'needs-auth') return target;
+  if (!explained.has(status)) return target;
   const retry = retryAt ? `; try ${attempt + 1} at ${retryAt.slice(11, 19)} UTC` : '';
   return `${lastError?.message ?? ''}${retry}`.replace(/\s+/g, ' ');
 }

@@ -140,8 +140,8 @@ function projectOf(server: string, { config }: CommandContext) {
 
 /** A manager that stays takes the change over at once; in a single command there is nothing to take over. */
 async function reload({ manager, note }: CommandContext): Promise<void> {
-  const { reload } = manager as { reload?: () => Promise<unknown> };
-  await reload?.call(manager).catch((error: unknown) => {
+  if (!manager.longLived) return;
+  await manager.reload().catch((error: unknown) => {
     note(`the running servers do not know of it yet: ${error instanceof Error ? error.message : String(error)}`);
   });
 }

@@ -248,3 +248,45 @@ describe('Notices', () => {
     expect(lines()).toEqual([]);
   });
 });
+
+describe('the configuration', () => {
+  const tell = async (event: ManagerEvent) => {
+    notices.handle(event);
+    await clock.advance(50);
+  };
+
+  it('tells in one line what came, changed and went, five names each at most', async () => {
+    const many = Array.from({ length: 8 }, (_, i) => `s${i}`);
+    await tell({ type: 'config-changed', added: ['a', 'b'], removed: many, changed: [] });
+    expect(lines()).toEqual(['~ configuration: added a, b; removed s0, s1, s2, s3, s4 and 3 more']);
+  });
+
+  it('tells a problem with its place, and that it is over', async () => {
+    const message = `/home/u/${'long/'.repeat(60)}config.json:3:7: a comma is missing near s3cr3t-value`;
+    await tell({ type: 'config-problem', message, file: '/c.json', line: 3, column: 7 });
+    await tell({ type: 'config-changed', added: [], removed: [], changed: [] });
+    expect(lines()).toEqual([
+      `! the configuration cannot be used and stays as it was: ${message.replace('s3cr3t-value', '[redacted]')}`,
+      '~ the configuration is valid again',
+    ]);
+  });
+
+  it('tells the servers of a file that wait for an approval in one line, with the command to type', async () => {
+    const file = '/p/.mcp.json';
+    await tell({ type: 'approval-needed', file, servers: ['a', 'b'], changed: ['b'] });
+    await tell({ type: 'approval-needed', file, servers: ['a'], changed: [] });
+    await tell({ type: 'approval-needed', file, servers: ['b'], changed: ['b'] });
+    expect(lines()).toEqual([
+      '! 2 servers of /p/.mcp.json wait for your approval: a, b; mcpctl trust list',
+      '! a of /p/.mcp.json waits for your approval; mcpctl trust approve a',
+      '! b of /p/.mcp.json was changed and waits for a new approval; mcpctl trust approve b',
+    ]);
+  });
+
+  it('lets no escape sequence of a name or path through', async () => {
+    await tell({ type: 'approval-needed', file: '/p/\x1b[31m.mcp.json', servers: ['a\x1b[2J'], changed: [] });
+    await tell({ type: 'config-changed', added: ['\x07b\nc'], removed: [], changed: [] });
+    expect(lines().join('|')).not.toMatch(/[\x00-\x1f]/);
+    expect(lines()).toHaveLength(2);
+  });
+});
