@@ -81,9 +81,13 @@ async function runFront(): Promise<number> {
     const { runBatch } = await import('./cli/batch.js');
     return runBatch({ input: stdin, session, keepGoing, signal });
   }
+  const isDumb = env.TERM === 'dumb';
+  if (!isDumb && !base.defaults.json && !quiet && globals.config.length === 0) {
+    const { offerFirstServer } = await import('./cli/first-run.js');
+    await offerFirstServer({ session, places: places(), env, stdin, stdout, signal });
+  }
   const { runRepl } = await import('./cli/repl.js');
   const historyFile = join(places().stateDir, 'history');
-  const isDumb = env.TERM === 'dumb';
   return runRepl({
     session,
     stdin,

@@ -16,7 +16,10 @@ export interface PositionalSpec {
   readonly variadic?: boolean;
   readonly choices?: readonly string[];
   readonly complete?: NameKind;
-  /** The last positional, which takes every word after the one before it as typed, flags included; a leading `--` is dropped. */
+  /**
+   * The last positional, which takes every word from the first on that is no flag, as typed, flags included; a leading `--` is
+   * dropped. A URL is one word alone: what follows it are flags again.
+   */
   readonly rest?: boolean;
 }
 
@@ -24,7 +27,7 @@ export interface FlagSpec {
   /** Long name without dashes; in `args` it stands in camelCase. */
   readonly name: string;
   readonly short?: string;
-  /** The placeholder of its value; absent = a switch. */
+  /** The placeholder of its value; absent = a switch. A `duration` arrives in milliseconds, a `folder` as an absolute path. */
   readonly value?: string;
   /** May be given several times, one value each: a list in `args`. */
   readonly repeatable?: boolean;
@@ -87,4 +90,6 @@ export interface CommandModule<A extends ZodMiniType = any, D = any> {
   readonly args: A;
   readonly run: Run<A, D>;
   readonly text: Text<D, A>;
+  /** Secrets among the arguments: they are kept out of whatever is printed or stored from now on. */
+  readonly secrets?: (args: A['_zod']['output']) => readonly string[];
 }

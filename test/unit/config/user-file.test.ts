@@ -202,7 +202,7 @@ describe('any JSON with comments', () => {
     });
   const commentsOf = (text: string) =>
     text.match(/"(?:[^"\\\n]|\\.)*"|\/\/[^\r\n]*|\/\*[\s\S]*?\*\//g)!.filter((found) => !found.startsWith('"'));
-  const valueOf = (text: string) => {
+  const meaningOf = (text: string) => {
     const { value, problems } = JsoncDocument.parse('c.json', text);
     expect(problems, text).toEqual([]);
     return JSON.parse(JSON.stringify(value)) as { mcpServers: Record<string, Record<string, unknown>> };
@@ -211,26 +211,26 @@ describe('any JSON with comments', () => {
   it('says the same and keeps every comment after add, disable, enable and remove, in 2,000 made-up files', () => {
     fc.assert(
       fc.property(document, (text) => {
-        const before = valueOf(text);
+        const before = meaningOf(text);
         const comments = commentsOf(text);
         const added = open(text).withServer(['mcpServers'], 'new', { command: 'x', args: ['"', '//'] })!;
-        expect(valueOf(added)).toEqual({
+        expect(meaningOf(added)).toEqual({
           ...before,
           mcpServers: { ...before.mcpServers, new: { command: 'x', args: ['"', '//'] } },
         });
         expect(commentsOf(added)).toEqual(comments);
         const off = edit(added, false, 'new');
-        expect(valueOf(off).mcpServers.new).toEqual({ command: 'x', args: ['"', '//'], enabled: false });
+        expect(meaningOf(off).mcpServers.new).toEqual({ command: 'x', args: ['"', '//'], enabled: false });
         const on = edit(off, true, 'new');
-        expect(valueOf(on).mcpServers.new!.enabled).toBe(true);
+        expect(meaningOf(on).mcpServers.new!.enabled).toBe(true);
         const removed = open(on).withoutServer(['mcpServers', 'new'])!;
-        expect(valueOf(removed)).toEqual(before);
+        expect(meaningOf(removed)).toEqual(before);
         expect(commentsOf(removed)).toEqual(comments);
         // Every server that was there before can go too, and takes only its own comments along.
         for (const name of Object.keys(before.mcpServers)) {
           const { [name]: _, ...rest } = before.mcpServers;
           const without = open(text).withoutServer(['mcpServers', name])!;
-          expect(valueOf(without)).toEqual({ ...before, mcpServers: rest });
+          expect(meaningOf(without)).toEqual({ ...before, mcpServers: rest });
           for (const comment of commentsOf(without)) expect(comments).toContain(comment);
         }
       }),
