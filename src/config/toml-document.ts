@@ -30,11 +30,11 @@ export class TomlDocument implements ConfigDocument {
   static parse(file: string, source: string): TomlDocument {
     const hasBom = source.startsWith(bom);
     const document = new TomlDocument(file, hasBom ? source.slice(1) : source, hasBom);
-    document.#read();
+    document.problems = document.#read();
     return document;
   }
 
-  #read(): void {
+  #read(): ConfigProblem[] {
     const { text } = this;
     const nul = text.indexOf('\0');
     if (nul !== -1) return this.#broken(this.#lines.positionAt(nul), 'NUL byte: the file is binary or not UTF-8 (UTF-16?)');
@@ -53,11 +53,11 @@ export class TomlDocument implements ConfigDocument {
     }
     const problems: ConfigProblem[] = [];
     this.value = toValue(parsed, [], (path, message, key) => problems.push(this.problem('error', path, message, { key })));
-    this.problems = problems;
+    return problems;
   }
 
-  #broken({ line, column }: Position, message: string): void {
-    this.problems = [{ severity: 'error', file: this.file, line, column, path: '', message }];
+  #broken({ line, column }: Position, message: string): ConfigProblem[] {
+    return [{ severity: 'error', file: this.file, line, column, path: '', message }];
   }
 
   at(path: KeyPath): JsonValue | undefined {
