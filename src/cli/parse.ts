@@ -126,16 +126,20 @@ function splitRest(tokens: readonly string[], spec: CommandSpec): { own: readonl
   const restIndex = spec.positionals.findIndex(({ rest }) => rest);
   if (restIndex === -1) return { own: tokens, rest: [] };
   let given = 0;
+  let urlAt: number | undefined;
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;
     if (token.startsWith('-') && token !== '-') {
-      if (token === '--') return { own: tokens.slice(0, i), rest: tokens.slice(i + 1) };
+      if (token === '--' && urlAt === undefined) return { own: tokens.slice(0, i), rest: tokens.slice(i + 1) };
       if (takesNextWord(token, [...spec.flags, ...globalFlags])) i++;
+    } else if (urlAt !== undefined) {
+      throw usageError('Only flags may follow a URL', spec);
     } else if (given++ === restIndex) {
-      return isUrl(token) ? { own: tokens.toSpliced(i, 1), rest: [token] } : { own: tokens.slice(0, i), rest: tokens.slice(i) };
+      if (!isUrl(token)) return { own: tokens.slice(0, i), rest: tokens.slice(i) };
+      urlAt = i;
     }
   }
-  return { own: tokens, rest: [] };
+  return urlAt === undefined ? { own: tokens, rest: [] } : { own: tokens.toSpliced(urlAt, 1), rest: [tokens[urlAt]!] };
 }
 
 /** Whether the value of a flag is the word after it. */
