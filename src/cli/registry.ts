@@ -129,7 +129,7 @@ export const registry: readonly CommandSpec[] = [
       'The words behind the name belong to the program, flags included; -- in front of it is optional. Behind a URL flags may follow. ${VAR} is written as it is and taken from the environment when the server starts; quote it, or the shell puts the value in.',
     examples: [
       'add files npx -y @modelcontextprotocol/server-filesystem .',
-      "add --env 'API_KEY=${API_KEY}' search -- uvx search-server --fast",
+      "add --env 'API_KEY=${API_KEY}' search -- npx -y search-server --fast",
       "add github https://example.com/mcp --header 'Authorization: Bearer ${GITHUB_TOKEN}'",
     ],
     positionals: [

@@ -237,15 +237,12 @@ class Repl implements AsyncDisposable {
   }
 }
 
-/** What a newcomer needs: the file to write, and how an entry looks. */
+/** What a newcomer needs: the line to type, or the file to write where no line does it. */
 function noServers({ files, places }: Pick<Config, 'files' | 'places'>): string {
-  const file = sanitizeLine(files.at(-1)?.path ?? places.userFile);
-  const exists = files.at(-1)?.exists ?? false;
-  return [
-    `No servers yet. ${exists ? 'Add one to' : 'Create'} ${file}, for example:`,
-    '  { "mcpServers": { "files": { "command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "."] } } }',
-    'then start mcpctl again. docs/configuration.md explains every key.',
-  ].join('\n');
+  const given = files.filter(({ source }) => source === 'flag').at(-1);
+  return given
+    ? `No servers in ${sanitizeLine(given.path)}. docs/configuration.md shows how an entry looks.`
+    : `No servers yet. Add one to ${sanitizeLine(places.userFile)}, for example:\n  add files npx -y @modelcontextprotocol/server-filesystem .`;
 }
 
 const maxListed = 12;

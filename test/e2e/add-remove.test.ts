@@ -96,7 +96,7 @@ describe('add', () => {
     );
     expect(documentOf(json)).toMatchObject({ entry: { env: { DB_PASSWORD: '***' }, args: ['--token', '***'] } });
     expect(added.stdout + added.stderr + json.stdout + json.stderr).not.toContain('planted-secret');
-    expect(await readFile(fileOf(home), 'utf8')).toMatch(/planted-secret-1[^]*planted-secret-3[^]*planted-secret-2/);
+    expect(await readFile(fileOf(home), 'utf8')).toMatch(/planted-secret-1[\s\S]*planted-secret-3[\s\S]*planted-secret-2/);
   });
 
   it('is refused with -c, whose files are never written', async () => {

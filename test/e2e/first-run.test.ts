@@ -15,8 +15,7 @@ const start = (home: TempHome, args: readonly string[] = [], env: Record<string,
 
 /** Answers a question once it is asked. */
 async function answer(terminal: Terminal, question: string, typed: string): Promise<void> {
-  const after = terminal.text.lastIndexOf(question) === -1 ? 0 : terminal.text.length;
-  await terminal.waitFor(question, { after });
+  await terminal.waitFor(question);
   terminal.type(typed);
 }
 
@@ -70,7 +69,7 @@ describe('the first start', () => {
     await answer(terminal, '(fault-stdio)', keys.enter);
     await answer(terminal, '(Y/n)', keys.enter);
     await terminal.waitFor('fault-stdio connected');
-    expect(await readFile(fileOf(home), 'utf8')).toMatch(/^\/\/ nothing yet\n[^]*"fault-stdio"/);
+    expect(await readFile(fileOf(home), 'utf8')).toMatch(/^\/\/ nothing yet\n[\s\S]*"fault-stdio"/);
     await expectPrompt(terminal);
   });
 
@@ -78,7 +77,7 @@ describe('the first start', () => {
     await using home = await tempHome();
     await using terminal = start(home, [], { PATH: '/nonexistent' });
     await answer(terminal, menu, `${keys.down}${keys.enter}`);
-    await answer(terminal, 'URL', `nonsense${keys.enter}`);
+    await answer(terminal, '? URL', `nonsense${keys.enter}`);
     await terminal.waitFor('is not a URL');
     terminal.type(`\x15http://127.0.0.1:9/mcp${keys.enter}`);
     await answer(terminal, 'Header, such as', `X-Bad${keys.enter}`);

@@ -23,6 +23,12 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   enable: { works: ['enable fault'], fails: ['enable', 'enable nowhere', 'enable fault --session'] },
   disable: { works: ['disable off'], fails: ['disable', 'disable nowhere'] },
   reconnect: { works: ['reconnect fault'], fails: ['reconnect', 'reconnect --failed', 'reconnect missing fault'] },
+  // What works here changes nothing, and so works again; adding and removing are in add-remove.test.ts.
+  add: {
+    works: ['add --help'],
+    fails: ['add', 'add fault https://x', 'add new', 'add new ftp://x', 'add new https://x --env A=b'],
+  },
+  remove: { works: ['remove --help'], fails: ['remove', 'remove nowhere'] },
   config: { works: ['config path', 'config show'], fails: ['config validate', 'config nope'] },
   help: { works: ['help', 'help call', '--help', 'call --help', '--version'], fails: ['help nope', '--timeout 5 help'] },
 };
