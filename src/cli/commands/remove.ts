@@ -25,7 +25,11 @@ export const run: Run<typeof args, RemoveData> = async ({ name }, context) => {
     if (elsewhere) throw notOurs(name, elsewhere.file);
     throw new McpctlError('UNKNOWN_SERVER', error.message, {
       server: name,
-      hint: didYouMean(name, config.servers.keys()) ?? error.hint,
+      hint:
+        didYouMean(
+          name,
+          [...config.servers.keys()].filter((known) => known !== name),
+        ) ?? error.hint,
     });
   });
   if (elsewhere) note(`warning: the server "${name}" of ${elsewhere.file} stays; mcpctl disable ${name} switches it off`);
