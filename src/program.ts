@@ -99,6 +99,11 @@ async function runFront(): Promise<number> {
     const { runBatch } = await import('./cli/batch.js');
     return runBatch({ input: stdin, session, keepGoing, signal });
   }
+  const isDumb = env.TERM === 'dumb';
+  if (!isDumb && !json && !globals.json && !quiet && globals.config.length === 0) {
+    const { offerFirstServer } = await import('./cli/first-run.js');
+    await offerFirstServer({ session, places, env, stdin, stdout, signal });
+  }
   const { runRepl } = await import('./cli/repl.js');
   return runRepl({
     session,
@@ -109,7 +114,7 @@ async function runFront(): Promise<number> {
     redactor,
     clock,
     signal,
-    isDumb: env.TERM === 'dumb',
+    isDumb,
     version,
   });
 }

@@ -21,7 +21,10 @@ export interface PositionalSpec {
   readonly complete?: NameKind;
   /** Offered only behind one of these words. */
   readonly after?: readonly string[];
-  /** The last positional, which takes every word after the one before it as typed, flags included; a leading `--` is dropped. */
+  /**
+   * The last positional, which takes every word from the first on that is no flag, as typed, flags included; a leading `--` is
+   * dropped. A URL is one word alone: what follows it are flags again.
+   */
   readonly rest?: boolean;
 }
 
@@ -29,7 +32,7 @@ export interface FlagSpec {
   /** Long name without dashes; in `args` it stands in camelCase. */
   readonly name: string;
   readonly short?: string;
-  /** The placeholder of its value; absent = a switch. */
+  /** The placeholder of its value; absent = a switch. A `duration` arrives in milliseconds, a `folder` as an absolute path. */
   readonly value?: string;
   /** May be given several times, one value each: a list in `args`. */
   readonly repeatable?: boolean;
@@ -122,4 +125,6 @@ export interface CommandModule<A extends ZodMiniType = any, D = any, C = any> {
   readonly text: Text<D, A>;
   /** A live view that grows: each of its items is printed below the one before instead of in its place. */
   readonly live?: 'append';
+  /** Secrets among the arguments: they are kept out of whatever is printed or stored from now on. */
+  readonly secrets?: (args: A['_zod']['output']) => readonly string[];
 }

@@ -4,6 +4,7 @@ import { unreachable } from '../core/errors.js';
 import { sanitizeText } from '../core/sanitize.js';
 import type { CommandSpec, FlagSpec, PositionalSpec } from './command.js';
 import { argumentKeys, argumentValues, type ToolShape } from './complete-schema.js';
+import { isUrl } from './parse.js';
 import { openWord, quoteWord, splitWords, type Word } from './tokenize.js';
 
 /** Where names come from. Everything is answered from memory. */
@@ -116,13 +117,17 @@ function commandOptions(typed: string, mayHaveSlash: boolean, sources: Completio
 function positionalOrFlag(spec: CommandSpec, words: readonly string[], typed: string, sources: CompletionSources): Option[] {
   const flags = [...spec.flags, ...sources.globalFlags];
   const given: string[] = [];
+  const restIndex = spec.positionals.findIndex(({ rest }) => rest);
   let flagsEnded = false;
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
+    // The words of another program: nothing is known about them.
+    if (restIndex !== -1 && (word === '--' || (given.length > restIndex && !isUrl(given[restIndex]!)))) return [];
     if (flagsEnded || !word.startsWith('-') || word === '-') given.push(word);
     else if (word === '--') flagsEnded = true;
     else if (takesValue(word, flags) && ++i === words.length) return [];
   }
+  if (restIndex !== -1 && given.length > restIndex && !isUrl(given[restIndex]!)) return [];
   if (!flagsEnded && typed.startsWith('-')) return flagOptions(spec.flags, words, sources);
   const positional = spec.positionals[given.length] ?? spec.positionals.at(-1);
   if (!positional || (given.length >= spec.positionals.length && !positional.variadic)) return [];
@@ -216,7 +221,7 @@ const notInRepl: readonly string[] = ['config', 'preset', 'version', 'keep-going
 
 function flagOptions(own: readonly FlagSpec[], words: readonly string[], { front, globalFlags }: CompletionSources): Option[] {
   const globals = globalFlags.filter(({ name }) => front === 'shell' || !notInRepl.includes(name));
-  const used = (flag: FlagSpec) => flag.name !== 'config' && words.some((word) => isFlag(word, flag));
+  const used = (flag: FlagSpec) => !flag.repeatable && words.some((word) => isFlag(word, flag));
   return [...own, ...globals].filter((flag) => !used(flag)).map(({ name }) => ({ value: `--${name}` }));
 }
 

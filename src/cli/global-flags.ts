@@ -4,7 +4,13 @@ import type { FlagSpec } from './command.js';
 
 export const globalFlags: readonly FlagSpec[] = [
   { name: 'json', summary: 'Print exactly one JSON document' },
-  { name: 'config', short: 'c', value: 'file', summary: 'Read this configuration instead of your own (repeatable, later wins)' },
+  {
+    name: 'config',
+    short: 'c',
+    value: 'file',
+    repeatable: true,
+    summary: 'Read this configuration instead of your own (repeatable, later wins)',
+  },
   { name: 'preset', value: 'name', summary: 'Defaults for a kind of use: production (default), development or test' },
   { name: 'timeout', value: 'duration', summary: 'Give up after this long, e.g. 500ms, 30s, 10m' },
   { name: 'quiet', short: 'q', summary: 'No notes on stderr' },

@@ -51,14 +51,16 @@ export function detail(spec: CommandSpec): string {
   return lines.join('\n');
 }
 
-/** `tools [server] [--match <glob>]` */
+/** `tools [server] [--match <glob>]`; flags come first where the words behind them are taken as they are. */
 export function usageOf({ name, positionals, flags }: CommandSpec): string {
-  const words = positionals.map(({ name: word, required, variadic, choices }) => {
+  const words = positionals.map(({ name: word, required, variadic, choices, rest }) => {
+    if (rest) return `[--] <${word}...>`;
     const inner = `${choices ? choices.join('|') : word}${variadic ? '...' : ''}`;
     return required ? `<${inner}>` : `[${inner}]`;
   });
-  const switches = flags.map((flag) => `[--${flag.name}${flag.value ? ` <${flag.value}>` : ''}]`);
-  return [name, ...words, ...switches].join(' ');
+  const switches = flags.map((flag) => `[--${flag.name}${flag.value ? ` <${flag.value}>` : ''}]${flag.repeatable ? '...' : ''}`);
+  const isRest = positionals.some(({ rest }) => rest);
+  return [name, ...(isRest ? [...switches, ...words] : [...words, ...switches])].join(' ');
 }
 
 function flagLines(flags: readonly FlagSpec[]): string[] {

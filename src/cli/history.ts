@@ -2,12 +2,14 @@
 
 import { appendFile, chmod } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { literalSecrets, secretShapes } from '../config/literal-secrets.js';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { isSecretName, type Redactor } from '../core/redact.js';
 import { sanitizeText } from '../core/sanitize.js';
 import { readTextIfExists, writeFileAtomic } from '../io/atomic-file.js';
 import { ensureFolder } from '../io/folders.js';
 import { registry } from './registry.js';
+import { splitWords } from './tokenize.js';
 
 export const historyLimits = {
   lines: 1_000,
@@ -125,10 +127,6 @@ function isWellFormed(line: string): boolean {
   return line.trim() !== '' && line.length <= historyLimits.lineCharacters && !line.includes('\n') && sanitizeText(line) === line;
 }
 
-/** Values that are secret by their shape: `Bearer x`, keys of well-known services, JSON Web Tokens, passwords inside a URL. */
-const secretShapes =
-  /\bbearer\s+\S|\b(?:sk|pk|rk)[-_](?:live|test|ant|proj)[-_]|\bsk-\w{16}|\bgh[pousr]_\w{16}|\bgithub_pat_|\bglpat-|\bxox[abposr]-|\bAKIA[0-9A-Z]{12}|\beyJ[\w-]{10,}\.|:\/\/[^\s/@:]*:[^\s/@]+@/i;
-
 /**
  * Names that are followed by a value: `token=x`, `"token": x`, `Authorization: x`, `?api_key=x`, `--client-secret x`.
  * The name is looked at as typed and with quotes and backslashes taken out, so that `to"k"en=x` hides nothing.
@@ -140,7 +138,12 @@ const switches = new Set(
   registry.flatMap(({ flags }) => flags.filter(({ value }) => value === undefined).map(({ name }) => name)),
 );
 
+/** `add`, as it is typed in a session. */
+const addLine = /^\s*(?:mcpctl\s+)?(?:\/?mcp\s+)?(?:-\S+\s+)*\/?add\s/;
+
 function looksSecret(line: string): boolean {
+  // Its words say which values are written out and which are only referred to.
+  if (addLine.test(line)) return literalSecrets(splitWords(line).words.map(({ text }) => text)).length > 0;
   for (const text of [line, line.replace(/["'\\]/g, '')]) {
     if (secretShapes.test(text)) return true;
     for (const [, name, flag = ''] of text.matchAll(namedValues)) {

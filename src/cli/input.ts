@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { isSecretName } from '../core/redact.js';
+import type { CommandSpec } from './command.js';
+import { isUrl } from './parse.js';
 
 export interface InputSources {
   readonly cwd: string;
@@ -35,6 +37,28 @@ export async function resolveInput(input: Readonly<Record<string, unknown>>, sou
   }
   const args = input.args as string | undefined;
   return { ...input, input: { words, pairs }, ...(args === undefined ? {} : { args: await resolveText(args, sources, true) }) };
+}
+
+/** Makes paths absolute that would mean something else in a file: a `folder`, and the program in front of `rest` words. */
+export function absolutePaths(spec: CommandSpec, input: Readonly<Record<string, unknown>>, cwd: string): Record<string, unknown> {
+  const made: Record<string, unknown> = { ...input };
+  for (const { name, value } of spec.flags) {
+    const path = made[name];
+    if (value === 'folder' && typeof path === 'string') made[name] = absolute(path, cwd);
+  }
+  const rest = spec.positionals.find((positional) => positional.rest);
+  if (rest && Array.isArray(made[rest.name])) made[rest.name] = absoluteProgram(made[rest.name] as string[], cwd);
+  return made;
+}
+
+/** A bare name is looked up in PATH, as in a shell. */
+export function absoluteProgram([program = '', ...words]: readonly string[], cwd: string): string[] {
+  return [program.includes('/') && !isUrl(program) ? absolute(program, cwd) : program, ...words];
+}
+
+/** What begins with a variable is not known yet. */
+function absolute(path: string, cwd: string): string {
+  return path === '' || /^(?:~|\$\{)/.test(path) ? path : resolve(cwd, path);
 }
 
 /** The arguments whose names say that they are secret (`token`, `password` …): a server may repeat them in an error or on its stderr. */

@@ -18,7 +18,14 @@ export interface ManagerView {
 }
 
 /** Events that a person at a prompt is told of; the others would only fill the pipe. */
-const toldEvents: ReadonlySet<ManagerEvent['type']> = new Set<ManagerEvent['type']>(['server-state', 'tools-changed', 'warning']);
+const toldEvents: ReadonlySet<ManagerEvent['type']> = new Set<ManagerEvent['type']>([
+  'server-state',
+  'tools-changed',
+  'warning',
+  'config-changed',
+  'config-problem',
+  'approval-needed',
+]);
 
 /** Tells everything there is to know now, and every change from then on, until disposed of. */
 export function tellNews(manager: Manager, tell: (news: News) => void): Disposable {

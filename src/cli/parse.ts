@@ -5,7 +5,7 @@ import { type PresetName, presetNames } from '../config/presets.js';
 import { parseDuration } from '../core/duration.js';
 import { McpctlError } from '../core/errors.js';
 import { didYouMean } from '../core/suggest.js';
-import type { CommandSpec } from './command.js';
+import type { CommandSpec, FlagSpec } from './command.js';
 import { globalFlags } from './global-flags.js';
 
 export interface GlobalOptions {
@@ -53,7 +53,8 @@ export async function parse(
     return { kind: 'nothing', globals };
   }
   const spec = findCommand(tokens[at]!, registry, front);
-  const { globals, flags, positionals } = await parseFlags([...tokens.slice(0, at), ...tokens.slice(at + 1)], spec);
+  const { own, rest } = splitRest(tokens.slice(at + 1), spec);
+  const { globals, flags, positionals } = await parseFlags([...tokens.slice(0, at), ...own], spec, rest);
   if (flags.version) return { kind: 'version', globals };
   if (flags.help) return { kind: 'help', topic: spec, globals };
   if (spec.name === 'help') {
@@ -113,10 +114,40 @@ function commandIndex(tokens: readonly string[]): number {
     const token = tokens[i]!;
     if (token === '--') return -1;
     if (!token.startsWith('-')) return i;
-    const flag = globalFlags.find((candidate) => token === `--${candidate.name}` || token === `-${candidate.short}`);
-    if (flag?.value !== undefined) i++;
+    if (takesNextWord(token, globalFlags)) i++;
   }
   return -1;
+}
+
+/** Whether a word is an address and no program. */
+export function isUrl(word: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
+}
+
+/** Takes the words of a `rest` positional out: from the first word behind the other positionals that is no flag, or from `--`. */
+function splitRest(tokens: readonly string[], spec: CommandSpec): { own: readonly string[]; rest: readonly string[] } {
+  const restIndex = spec.positionals.findIndex(({ rest }) => rest);
+  if (restIndex === -1) return { own: tokens, rest: [] };
+  let given = 0;
+  let urlAt: number | undefined;
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i]!;
+    if (token.startsWith('-') && token !== '-') {
+      if (token === '--' && urlAt === undefined) return { own: tokens.slice(0, i), rest: tokens.slice(i + 1) };
+      if (takesNextWord(token, [...spec.flags, ...globalFlags])) i++;
+    } else if (urlAt !== undefined) {
+      throw usageError('Only flags may follow a URL', spec);
+    } else if (given++ === restIndex) {
+      if (!isUrl(token)) return { own: tokens.slice(0, i), rest: tokens.slice(i) };
+      urlAt = i;
+    }
+  }
+  return urlAt === undefined ? { own: tokens, rest: [] } : { own: tokens.toSpliced(urlAt, 1), rest: [tokens[urlAt]!] };
+}
+
+/** Whether the value of a flag is the word after it. */
+function takesNextWord(word: string, flags: readonly FlagSpec[]): boolean {
+  return flags.some(({ name, short, value }) => value !== undefined && (word === `--${name}` || word === `-${short}`));
 }
 
 interface ParsedFlags {
@@ -125,10 +156,15 @@ interface ParsedFlags {
   readonly positionals: Readonly<Record<string, unknown>>;
 }
 
-async function parseFlags(tokens: readonly string[], spec: CommandSpec | undefined): Promise<ParsedFlags> {
+async function parseFlags(
+  tokens: readonly string[],
+  spec: CommandSpec | undefined,
+  rest: readonly string[] = [],
+): Promise<ParsedFlags> {
   const command = new Command(spec?.name ?? 'mcpctl').exitOverride().helpOption(false).helpCommand(false);
   command.configureOutput({ writeErr: () => {}, writeOut: () => {} }).allowExcessArguments(false);
   for (const positional of spec?.positionals ?? []) {
+    if (positional.rest) continue;
     const name = positional.variadic ? `${positional.name}...` : positional.name;
     // Required ones are checked below: `--help` must work without them.
     command.argument(`[${name}]`);
@@ -140,9 +176,9 @@ async function parseFlags(tokens: readonly string[], spec: CommandSpec | undefin
     // `--no-x` would negate `--x` in commander; here it is a switch of its own name.
     option.negate = false;
     option.attributeName = () => camelCase(flag.name);
-    if (flag.name === 'config') {
+    if (flag.repeatable) {
       option.argParser((value: string, previous: string[] = []) => {
-        if (value === '') throw usageError('--config names no file', spec);
+        if (value === '') throw usageError(`--${flag.name} names no ${flag.value}`, spec);
         return [...previous, value];
       });
     }
@@ -158,7 +194,7 @@ async function parseFlags(tokens: readonly string[], spec: CommandSpec | undefin
   const positionals: Record<string, unknown> = {};
   const values = command.processedArgs as unknown[];
   for (const [index, positional] of (spec?.positionals ?? []).entries()) {
-    const value = values[index];
+    const value = positional.rest ? rest : values[index];
     const missing = value === undefined || (Array.isArray(value) && value.length === 0);
     if (missing && positional.required && !flags.help) throw usageError(`Missing <${positional.name}>`, spec);
     if (!missing) {

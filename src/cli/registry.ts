@@ -1,4 +1,5 @@
 /** What one can type: every command, as data. Help, completion, the docs, the REPL and one-shot runs all read this list. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables as users type them in examples
 
 import type { CommandSpec, FlagSpec, PositionalSpec } from './command.js';
 
@@ -157,6 +158,38 @@ export const registry: readonly CommandSpec[] = [
       { name: 'follow', short: 'f', summary: 'Go on with every new line (NDJSON with --json)' },
     ],
     load: () => import('./commands/logs.js'),
+  },
+  {
+    name: 'add',
+    summary: 'Add a server to your own configuration: a program or a URL',
+    description:
+      'The words behind the name belong to the program, flags included; -- in front of it is optional. Behind a URL flags may follow. ${VAR} is written as it is and taken from the environment when the server starts; quote it, or the shell puts the value in.',
+    examples: [
+      'add files npx -y @modelcontextprotocol/server-filesystem .',
+      "add --env 'API_KEY=${API_KEY}' search -- npx -y search-server --fast",
+      "add github https://example.com/mcp --header 'Authorization: Bearer ${GITHUB_TOKEN}'",
+    ],
+    positionals: [
+      { name: 'name', summary: 'What the server is to be called', required: true },
+      { name: 'command', summary: 'A program with its arguments, or a URL', required: true, rest: true },
+    ],
+    flags: [
+      { name: 'transport', value: 'type', summary: 'stdio, http, sse or auto (default: what fits)' },
+      { name: 'header', value: 'name: value', repeatable: true, summary: 'Sent to the URL with every request' },
+      { name: 'env', value: 'name=value', repeatable: true, summary: "Added to the program's environment" },
+      { name: 'cwd', value: 'folder', summary: 'Where the program runs (default: where mcpctl runs)' },
+    ],
+    load: () => import('./commands/add.js'),
+  },
+  {
+    name: 'remove',
+    aliases: ['rm'],
+    summary: 'Take a server out of your own configuration',
+    description: 'Servers of other files are never written; disable switches them off.',
+    examples: ['remove github'],
+    positionals: [{ name: 'name', summary: 'Name of a server', required: true, complete: 'server' }],
+    flags: [],
+    load: () => import('./commands/remove.js'),
   },
   {
     name: 'config',

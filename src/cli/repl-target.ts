@@ -81,16 +81,12 @@ export async function attachedTarget(options: AttachOptions): Promise<ReplTarget
   };
 }
 
-/** What a newcomer needs: the file to write, and how an entry looks. */
+/** What a newcomer needs: the line to type, or the file to write where no line does it. */
 function noServers({ files, places }: Pick<Config, 'files' | 'places'>): string {
-  const own = files.findLast(({ source }) => source !== 'project');
-  const file = sanitizeLine(own?.path ?? places.userFile);
-  const exists = own?.exists ?? false;
-  return [
-    `No servers yet. ${exists ? 'Add one to' : 'Create'} ${file}, for example:`,
-    '  { "mcpServers": { "files": { "command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "."] } } }',
-    'then start mcpctl again. docs/configuration.md explains every key.',
-  ].join('\n');
+  const given = files.filter(({ source }) => source === 'flag').at(-1);
+  return given
+    ? `No servers in ${sanitizeLine(given.path)}. docs/configuration.md shows how an entry looks.`
+    : `No servers yet. Add one to ${sanitizeLine(places.userFile)}, for example:\n  add files npx -y @modelcontextprotocol/server-filesystem .`;
 }
 
 const maxListed = 12;

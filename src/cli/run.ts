@@ -7,7 +7,7 @@ import type { Redactor } from '../core/redact.js';
 import { sanitizeData, sanitizeText, toSafeJson } from '../core/sanitize.js';
 import type { Manager } from '../manager/manager.js';
 import type { CommandContext, CommandModule, CommandSpec, Host, HostContext, Outcome } from './command.js';
-import { resolveInput, secretsOf } from './input.js';
+import { absolutePaths, resolveInput, secretsOf } from './input.js';
 import { type GlobalOptions, type Parsed, parse } from './parse.js';
 import { registry } from './registry.js';
 import type { Terminal } from './terminal.js';
@@ -130,6 +130,7 @@ async function execute(
   opening?.catch(() => {});
   const module = await spec.load();
   const args = validate(spec, module, await readInputs(spec, parsed.input, session));
+  for (const secret of module.secrets?.(args) ?? []) session.redactor.add(secret);
   const opened = await opening;
   await using bound = bounded(spec, globals, session, signal);
   const endProgress = opened && !globals.quiet ? session.progress?.(spec, opened.manager, globals) : undefined;
@@ -168,7 +169,7 @@ async function readInputs(
   input: Readonly<Record<string, unknown>>,
   session: Session,
 ): Promise<Record<string, unknown>> {
-  if (!spec.positionals.some(({ complete }) => complete === 'tool-argument')) return { ...input };
+  if (!spec.positionals.some(({ complete }) => complete === 'tool-argument')) return absolutePaths(spec, input, session.cwd);
   const resolved = await resolveInput(input, { cwd: session.cwd, readInput: () => session.terminal.readInput() });
   for (const secret of secretsOf(resolved)) session.redactor.add(secret);
   return resolved;

@@ -1,108 +1,214 @@
-/** Changes to the user's own configuration file: one value at a time, everything else stays as it was typed. */
-import { basename, dirname, join } from 'node:path';
-import { findNodeAtLocation, type Node } from 'jsonc-parser';
+/** Changes to the user's own configuration file: one server or value at a time, everything else stays as it was typed. */
+import { stat } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { didYouMean } from '../core/suggest.js';
 import { readFileIfExists, removeTemporaryFiles, resolveLinks, writeFileAtomic } from '../io/atomic-file.js';
 import { withFileLock } from '../io/file-lock.js';
-import { JsoncDocument, type JsonValue } from './document.js';
-import { configInvalid } from './position.js';
+import { bom, type JsonValue, valueAt } from './document.js';
+import { type EditableFile, editableFile, isToml } from './editable-file.js';
+import type { Places } from './paths.js';
+import { configInvalid, type KeyPath } from './position.js';
 import { limits } from './schema.js';
 import type { WriteAccess } from './settings.js';
 import { isObject } from './shape.js';
 
+/** One intended change: the text that makes it, and where which value must be found afterwards, `undefined` for none. */
+export interface Change {
+  /** `undefined` when this file's text does not allow it. */
+  readonly text: string | undefined;
+  readonly path: KeyPath;
+  readonly value: JsonValue | undefined;
+}
+
+/** Where servers stand, the preferred place first. Other programs' shapes keep theirs. */
+const sections: readonly KeyPath[] = [['mcpServers'], ['mcp_servers'], ['servers'], ['mcp', 'servers']];
+
 /**
- * Sets `enabled` of one server in `file`. Comments, order, indentation and unknown keys stay; the file is replaced in one step,
- * 0600, under a lock, so that parallel changes all count. Nothing is written when the file says so already.
+ * The user's file: `config.json` or `config.toml`, whichever exists; `config.json` when there is none yet.
+ *
+ * @throws McpctlError CONFIG_INVALID when both exist
+ */
+export async function findUserFile({ userFile }: Pick<Places, 'userFile'>): Promise<string> {
+  const toml = userFile.slice(0, -extname(userFile).length).concat('.toml');
+  const [hasJson, hasToml] = await Promise.all([userFile, toml].map(exists));
+  if (hasJson && hasToml) {
+    throw new McpctlError('CONFIG_INVALID', `There are two configurations: ${userFile} and ${basename(toml)}`, {
+      hint: 'keep one of them and move the other away',
+    });
+  }
+  return hasToml ? toml : userFile;
+}
+
+/**
+ * Adds a server to the user's file, which is made when there is none. `entry` must have passed `checkEntry`.
+ *
+ * @returns the file
+ * @throws McpctlError USAGE when the file has a server of that name; CONFIG_INVALID as `editUserFile`; TIMEOUT (lock)
+ */
+export async function addServer(
+  places: Pick<Places, 'userFile'>,
+  name: string,
+  entry: { [key: string]: JsonValue },
+  access: WriteAccess,
+): Promise<string> {
+  const file = await findUserFile(places);
+  const edit = (content: EditableFile): Change => {
+    const found = pathOf(content, name);
+    if (found) {
+      const { line } = content.document.position(found, { key: true });
+      throw new McpctlError('USAGE', `There is a server "${name}" already, in ${file}:${line}`, {
+        server: name,
+        hint: `choose another name, or take that one out first: mcpctl remove ${name}`,
+      });
+    }
+    const section = sections.find((path) => isObject(content.document.at(path))) ?? sections[0]!;
+    return { text: content.withServer(section, name, entry), path: [...section, name], value: entry };
+  };
+  await editUserFile(file, edit, access, { create: true });
+  return file;
+}
+
+/**
+ * Takes a server out of the user's file.
+ *
+ * @returns the file
+ * @throws McpctlError UNKNOWN_SERVER when it is not there; CONFIG_INVALID as `editUserFile`; TIMEOUT (lock)
+ */
+export async function removeServer(places: Pick<Places, 'userFile'>, name: string, access: WriteAccess): Promise<string> {
+  const file = await findUserFile(places);
+  if (!(await exists(file))) throw unknownServer(file, name, []);
+  const edit = (content: EditableFile): Change => {
+    const path = existing(content, name);
+    return { text: content.withoutServer(path), path, value: undefined };
+  };
+  await editUserFile(file, edit, access);
+  return file;
+}
+
+/**
+ * Sets `enabled` of one server in `file`. Nothing is written when the file says so already.
  *
  * @returns whether the file changed
- * @throws McpctlError CONFIG_INVALID when the file is missing, broken or cannot be written, UNKNOWN_SERVER, TIMEOUT (lock);
- *   the file is untouched then
+ * @throws McpctlError UNKNOWN_SERVER; CONFIG_INVALID as `editUserFile`; TIMEOUT (lock)
  */
-export async function setEnabled(file: string, server: string, enabled: boolean, access: WriteAccess): Promise<boolean> {
-  const target = await resolveLinks(file);
-  const lock = join(dirname(target), `.${basename(target)}.lock`);
+export function setEnabled(file: string, server: string, enabled: boolean, access: WriteAccess): Promise<boolean> {
+  return editUserFile(file, (content) => enabledChange(content, server, enabled), access);
+}
+
+/** `undefined`: the file says so already. */
+export function enabledChange(content: EditableFile, server: string, enabled: boolean): Change | undefined {
+  const path = existing(content, server);
+  const { document } = content;
+  const entry = document.at(path);
+  if (!isObject(entry))
+    throw configInvalid([
+      document.problem('error', path, `expected object, got ${Array.isArray(entry) ? 'array' : typeof entry}`),
+    ]);
+  if (enabled && path[0] === 'mcp' && document.at(['mcp', 'enabled']) === false) {
+    const { line } = document.position(['mcp', 'enabled']);
+    throw new McpctlError(
+      'CONFIG_INVALID',
+      `${document.file}:${line}: "mcp.enabled" is false and switches off every server in it`,
+      {
+        server,
+        hint: 'set "mcp.enabled" to true by hand, and disable the servers that are not wanted',
+      },
+    );
+  }
+  // Other programs say it the other way round.
+  const key = typeof entry.disabled === 'boolean' && entry.enabled === undefined ? 'disabled' : 'enabled';
+  const value = key === 'enabled' ? enabled : !enabled;
+  // Without the key a server is enabled.
+  if ((entry[key] ?? key === 'enabled') === value) return undefined;
+  return { text: content.withFlag(path, key, value), path: [...path, key], value };
+}
+
+/**
+ * Changes `file` under a lock, so that parallel changes all count: reads it, makes the edit, checks that the new text says exactly
+ * what was intended and nothing else changed, and replaces the file in one step, 0600. Comments, order, indentation, unknown keys,
+ * line endings and a byte order mark stay; a symbolic link stays and its target is replaced.
+ *
+ * @param edit returns `undefined` when nothing is to be done
+ * @returns whether the file changed
+ * @throws McpctlError CONFIG_INVALID when the file is missing (without `create`), broken, cannot be edited or cannot be written;
+ *   TIMEOUT (lock); what `edit` throws. The file is untouched then
+ */
+export async function editUserFile(
+  file: string,
+  edit: (content: EditableFile) => Change | undefined,
+  access: WriteAccess,
+  { create = false } = {},
+): Promise<boolean> {
   try {
+    const target = await resolveLinks(file);
+    const lock = join(dirname(target), `.${basename(target)}.lock`);
     return await withFileLock(lock, access, async () => {
-      const before = await readDocument(file, target);
-      const text = withEnabled(before, server, enabled);
-      if (text === before.text) return false;
-      checkEdit(before, text, server, enabled);
+      const before = await open(file, target, create);
+      const change = edit(before);
+      if (!change) return false;
+      const text = checked(before, change);
       await removeTemporaryFiles(target);
-      await writeFileAtomic(target, before.hasBom ? `\uFEFF${text}` : text);
+      await writeFileAtomic(target, before.document.hasBom ? bom + text : text);
       return true;
     });
   } catch (error) {
     if (error instanceof McpctlError || access.signal?.aborted) throw error;
     throw new McpctlError('CONFIG_INVALID', `${file} could not be changed: ${rootMessage(error)}`, {
       cause: error,
-      server,
-      hint: 'the file is as it was; make room or correct its permissions, then try again',
+      hint: 'nothing was changed; make room or correct the permissions, then try again',
       details: { path: file, code: (error as NodeJS.ErrnoException).code ?? null },
     });
   }
 }
 
-async function readDocument(file: string, target: string): Promise<JsoncDocument> {
+async function open(file: string, target: string, create: boolean): Promise<EditableFile> {
   const read = await readFileIfExists(target, { maxBytes: limits.configFileBytes });
-  if (!read)
+  if (!read && !create) {
     throw new McpctlError('CONFIG_INVALID', `${file} does not exist any more`, {
       hint: 'mcpctl config path shows which files are read',
     });
-  const document = JsoncDocument.parse(file, read.bytes.toString('utf8'));
-  if (document.problems.length > 0) throw configInvalid(document.problems);
-  return document;
-}
-
-/** The text with `enabled` set: the value replaced, or the key put first, where no comment can be torn from what it explains. */
-export function withEnabled(document: JsoncDocument, server: string, enabled: boolean): string {
-  const entry = document.root && findNodeAtLocation(document.root, ['mcpServers', server]);
-  if (!entry) throw unknownServer(document, server);
-  if (entry.type !== 'object')
-    throw configInvalid([document.problem('error', ['mcpServers', server], `expected object, got ${entry.type}`)]);
-  const { text } = document;
-  const current = findNodeAtLocation(entry, ['enabled']);
-  if (current) {
-    if (current.value === enabled) return text;
-    return text.slice(0, current.offset) + String(enabled) + text.slice(current.offset + current.length);
   }
-  // Enabled is what a server is without the key.
-  if (enabled) return text;
-  const { offset, words } = insertion(text, entry, enabled);
-  return text.slice(0, offset) + words + text.slice(offset);
+  const text = read ? decoded(file, read.bytes) : '';
+  // An empty file is as good as none, where a server is to be added.
+  const content = await editableFile(file, create && text.trim() === '' && !isToml(file) ? '{}\n' : text);
+  if (content.document.problems.length > 0) throw configInvalid(content.document.problems);
+  return content;
 }
 
-/** What to put where so that it looks like the property that follows. */
-function insertion(text: string, entry: Node, enabled: boolean): { offset: number; words: string } {
-  const first = entry.children?.[0];
-  const key = `"enabled": ${enabled}${first ? ',' : ''}`;
-  const afterBrace = entry.offset + 1;
-  const end = first?.offset ?? entry.offset + entry.length - 1;
-  const between = text.slice(afterBrace, end);
-  const lineEnd = between.search(/\r?\n/);
-  if (lineEnd === -1) return { offset: afterBrace, words: ` ${key}${/^\s/.test(between) && first ? '' : ' '}` };
-
-  const lineBreak = between.startsWith('\r', lineEnd) ? '\r\n' : '\n';
-  const indent = /^[ \t]*/.exec(text.slice(text.lastIndexOf('\n', end - 1) + 1, end))![0];
-  // In an empty object the indentation found is that of the closing brace.
-  const ownIndent = first ? indent : `${indent}${indent.startsWith('\t') ? '\t' : '  '}`;
-  // A comment on the brace's own line stays there; one that goes on over the next line must not be cut open.
-  const head = between.slice(0, lineEnd);
-  const isInComment = head.lastIndexOf('/*') > head.lastIndexOf('*/');
-  return { offset: isInComment ? afterBrace : afterBrace + lineEnd, words: `${lineBreak}${ownIndent}${key}` };
+/** Replaced by U+FFFD, invalid bytes would be lost for good when the file is written again. */
+function decoded(file: string, bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw configInvalid([{ severity: 'error', file, line: 0, column: 0, path: '', message: 'not UTF-8 text' }]);
+  }
 }
 
-/** The edit must have changed this one value and nothing else; anything else is a bug, and the file is worth more than the command. */
-function checkEdit(before: JsoncDocument, text: string, server: string, enabled: boolean): void {
-  const after = JsoncDocument.parse(before.file, text);
-  const expected = structuredClone(before.value) as { [key: string]: JsonValue };
-  ((expected.mcpServers as { [key: string]: JsonValue })[server] as { [key: string]: JsonValue }).enabled = enabled;
-  if (after.problems.length === 0 && canonical(after.value) === canonical(expected)) return;
-  const { line } = before.position(['mcpServers', server]);
-  throw new McpctlError('CONFIG_INVALID', `${before.file} could not be changed safely`, {
-    server,
-    hint: `set it by hand: "enabled": ${enabled} in mcpServers.${server}, line ${line}`,
+/** The new text, once it is sure that it makes this change and no other: the file is worth more than the command. */
+function checked(before: EditableFile, { text, path, value }: Change): string {
+  const after = text === undefined ? undefined : before.parse(text).document;
+  if (text !== undefined && after?.problems.length === 0) {
+    if (canonical(after.value) === canonical(withValue(before.document.value, path, value))) return text;
+  }
+  const { file } = before.document;
+  const { line } = before.document.position(path, { key: true });
+  const lines = value === undefined ? [] : before.byHand(path, value);
+  const what = value === undefined ? `take out ${path.join('.')}` : 'write';
+  throw new McpctlError('CONFIG_INVALID', `${file} is written in a way that cannot be changed safely; nothing was changed`, {
+    hint: [`${what} by hand, near line ${line}${lines.length > 0 ? ':' : ''}`, ...lines.map((one) => `  ${one}`)].join('\n'),
+    details: { path: file, line, lines },
   });
+}
+
+/** A copy of `root` with `value` at `path`; missing objects on the way are made. */
+function withValue(root: JsonValue, path: KeyPath, value: JsonValue | undefined): JsonValue {
+  const [key, ...rest] = path;
+  const object: { [key: string]: JsonValue } = isObject(root) ? { ...root } : {};
+  if (key === undefined) return value ?? null;
+  if (rest.length === 0 && value === undefined) delete object[key];
+  else object[key] = withValue(object[key] ?? null, rest, value);
+  return object;
 }
 
 function canonical(value: JsonValue): string {
@@ -111,11 +217,33 @@ function canonical(value: JsonValue): string {
   );
 }
 
-function unknownServer(document: JsoncDocument, server: string): McpctlError {
-  const servers = document.at(['mcpServers']);
-  const names = isObject(servers) ? Object.keys(servers) : [];
-  return new McpctlError('UNKNOWN_SERVER', `There is no server "${server}" in ${document.file}`, {
+/** Where the server stands in this file. */
+function pathOf({ document }: EditableFile, name: string): KeyPath | undefined {
+  return sections.map((section) => [...section, name]).find((path) => document.at(path) !== undefined);
+}
+
+function existing(content: EditableFile, name: string): KeyPath {
+  const path = pathOf(content, name);
+  if (path) return path;
+  const servers = sections.map((section) => valueAt(content.document.value, section));
+  throw unknownServer(
+    content.document.file,
+    name,
+    servers.flatMap((section) => (isObject(section) ? Object.keys(section) : [])),
+  );
+}
+
+function unknownServer(file: string, server: string, names: readonly string[]): McpctlError {
+  return new McpctlError('UNKNOWN_SERVER', `There is no server "${server}" in ${file}`, {
     server,
     hint: didYouMean(server, names) ?? 'mcpctl servers lists the servers there are',
   });
+}
+
+/** A link that leads nowhere is no file yet, but one that cannot be looked at is. */
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+  );
 }

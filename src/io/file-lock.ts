@@ -64,8 +64,9 @@ export async function withFileLock<T>(path: string, options: LockOptions, work: 
   await ensureFolder(dirname(path));
   const owner: Owner = { id: randomUUID(), pid, startTicks: startTicksOf(pid), scope: currentScope() };
   const claim = `${path}.claim-${owner.id}`;
-  await writeFile(claim, JSON.stringify(owner), { flag: 'wx', mode: 0o600 });
   try {
+    // Inside: a full disk leaves an empty file.
+    await writeFile(claim, JSON.stringify(owner), { flag: 'wx', mode: 0o600 });
     const deadline = clock.now() + timeoutMs;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, maxDelayMs)) {
       if (await create(claim, path)) break;

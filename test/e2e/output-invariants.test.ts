@@ -35,6 +35,12 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
     works: ['trust list'],
     fails: ['trust', 'trust approve', 'trust approve fault', 'trust revoke fault', 'trust list --yes'],
   },
+  // What works here changes nothing, and so works again; adding and removing are in add-remove.test.ts.
+  add: {
+    works: ['add --help'],
+    fails: ['add', 'add fault https://x', 'add new', 'add new ftp://x', 'add new https://x --env A=b'],
+  },
+  remove: { works: ['remove --help'], fails: ['remove', 'remove nowhere'] },
   help: { works: ['help', 'help call', '--help', 'call --help', '--version'], fails: ['help nope', '--timeout 5 help'] },
 };
 const working = Object.values(lines).flatMap(({ works }) => works);

@@ -277,11 +277,12 @@ describe('notices', () => {
     expect(rows.filter((row) => row.startsWith('! victim'))).toHaveLength(1);
   });
 
-  it('explains to a newcomer without servers which file to write, and is no error', async () => {
+  it('explains to a newcomer without servers what to type, and is no error', async () => {
     await using home = await tempHome();
-    await using terminal = startTerminal([], { home, columns: 200 });
-    await terminal.waitFor(`No servers yet. Create ${join(home.configDir, 'config.json')}`);
-    await terminal.waitFor('"mcpServers"');
+    // A dumb terminal is not asked the questions of a first start.
+    await using terminal = startTerminal([], { home, columns: 200, env: { TERM: 'dumb' } });
+    await terminal.waitFor(`No servers yet. Add one to ${join(home.configDir, 'config.json')}`);
+    await terminal.waitFor('add files npx -y');
     terminal.type(keys.ctrlD);
     expect((await terminal.exited).code).toBe(0);
     expect(terminal.text).not.toContain('error');

@@ -250,3 +250,20 @@ describe('commonPrefix', () => {
     expect(commonPrefix(values)).toBe(expected);
   });
 });
+
+describe('complete: the words of a new server', () => {
+  it.each([
+    ['add ', []],
+    ['add --tr', ['--transport ']],
+    ['add --env A=b --en', ['--env ']],
+    ['add x --h', ['--header ', '--help ']],
+    ['add x prog --h', []],
+    ['add x -- --h', []],
+    ['add x https://a.example --h', ['--header ', '--help ']],
+    ['add --transport http --tr', []],
+    ['remove ev', ['everything ']],
+    ['remove everything ', []],
+  ])('%j offers %j', (line, wanted) => {
+    expect(texts(line)).toEqual(wanted);
+  });
+});

@@ -16,6 +16,10 @@ describe('isStorable', () => {
     'call files/read_file path=https://example.com/a?b=c',
     'call x/y key=value # note',
     'call x/y text="see: this"',
+    'call x/y sort_key=name',
+    "add x https://a.example --header 'Authorization: Bearer ${TOKEN}'",
+    'add --env API_KEY=${API_KEY} x -- prog --token ${TOKEN}',
+    '/mcp add x https://a.example?token=${TOKEN}',
   ])('stores %j', (line) => {
     expect(isStorable(line, redactor)).toBe(true);
   });
@@ -35,6 +39,10 @@ describe('isStorable', () => {
     ['a secret name in nested JSON', `call x/y o:='{"a":{"client_secret" : "abc"}}'`],
     ['a header', "add x https://a.example --header 'Authorization: abc'"],
     ['a variable', 'add x --env API_KEY=abc -- node server.js'],
+    ['a name that tells of a secret in a new server', 'add x --env ENCRYPTION_KEY=abc -- node server.js'],
+    ['a secret flag of a new server', '/mcp add x prog --token abc'],
+    ['a password in the URL of a new server', 'mcpctl add x https://me:abc@a.example'],
+    ['a default that is a secret', 'add x https://a.example --header "Authorization: Bearer ${TOKEN:-abc}"'],
     ['a secret flag with its value', 'auth x --client-secret abc'],
     ['a secret flag with its value after =', 'auth x --client-secret=abc'],
     ['a bearer token', 'call x/y h="Bearer abc"'],

@@ -1,6 +1,9 @@
 /** Which arguments of a call count as secret, and what `@`, `@@`, `:=` and `-` turn into. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables as users type them
 import { describe, expect, it } from 'vitest';
-import { resolveInput, secretsOf } from '../../../src/cli/input.js';
+import { absolutePaths, resolveInput, secretsOf } from '../../../src/cli/input.js';
+import { findCommand } from '../../../src/cli/parse.js';
+import { registry } from '../../../src/cli/registry.js';
 
 const resolve = (input: string[], args?: string, stdin = '') =>
   resolveInput({ input, ...(args === undefined ? {} : { args }) }, { cwd: '/', readInput: async () => stdin });
@@ -39,5 +42,36 @@ describe('resolveInput', () => {
       },
       args: '{"x":1}',
     });
+  });
+});
+
+describe('absolutePaths', () => {
+  const add = findCommand('add', registry, 'shell');
+
+  it.each([
+    [
+      ['./bin/x', './y'],
+      ['/work/bin/x', './y'],
+    ],
+    [['bin/x'], ['/work/bin/x']],
+    [['/abs/x'], ['/abs/x']],
+    [
+      ['npx', './y'],
+      ['npx', './y'],
+    ],
+    [['https://a.example/x'], ['https://a.example/x']],
+    [['${HOME}/x'], ['${HOME}/x']],
+    [['~/x'], ['~/x']],
+  ])('the program of %j is written as %j', (command, wanted) => {
+    expect(absolutePaths(add, { command, cwd: '../sub', name: './n' }, '/work')).toEqual({
+      command: wanted,
+      cwd: '/sub',
+      name: './n',
+    });
+  });
+
+  it('leaves an empty folder to the check, and adds nothing', () => {
+    expect(absolutePaths(add, { command: ['x'], cwd: '' }, '/work')).toEqual({ command: ['x'], cwd: '' });
+    expect(absolutePaths(add, { command: ['x'] }, '/work')).toEqual({ command: ['x'] });
   });
 });

@@ -76,6 +76,55 @@ describe('parse', () => {
   });
 });
 
+describe('parse: words of another program', () => {
+  it.each([
+    [['add', 'x', 'npx', '-y', 'pkg'], { name: 'x', command: ['npx', '-y', 'pkg'] }, false],
+    [
+      ['add', 'x', 'prog', '--json', '-c', 'f', '--', '--env', 'A=b'],
+      { name: 'x', command: ['prog', '--json', '-c', 'f', '--', '--env', 'A=b'] },
+      false,
+    ],
+    [
+      ['add', '--json', '--env', 'A=b', 'x', '--env=C=d', '--', 'prog'],
+      { name: 'x', command: ['prog'], env: ['A=b', 'C=d'] },
+      true,
+    ],
+    [['--json', 'add', 'x', '--', '--odd', 'a'], { name: 'x', command: ['--odd', 'a'] }, true],
+    [
+      ['add', 'x', 'https://a.example', '--header', 'A: b', '--json'],
+      { name: 'x', command: ['https://a.example'], header: ['A: b'] },
+      true,
+    ],
+    [['add', 'x', '-', 'y'], { name: 'x', command: ['-', 'y'] }, false],
+  ])('%j', async (words, input, json) => {
+    await expect(shell(...words)).resolves.toMatchObject({ kind: 'command', spec: { name: 'add' }, input, globals: { json } });
+    await expect(repl('/mcp', ...words)).resolves.toMatchObject({ input });
+  });
+
+  it.each([
+    [['add'], 'Missing <name>'],
+    [['add', 'x'], 'Missing <command>'],
+    [['add', 'x', '--'], 'Missing <command>'],
+    [['add', '--', 'x', 'prog'], 'Missing <name>'],
+    [['add', 'x', '--odd', 'prog'], "Unknown option '--odd'"],
+    [['add', 'x', 'https://a.example', 'y'], 'Only flags may follow a URL'],
+    [['add', 'x', '--env'], /argument missing/],
+    [['add', '--env', '', 'x', 'y'], '--env names no name=value'],
+  ])('%j is refused: %s', async (words, message) => {
+    const error = await shell(...words).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'USAGE', hint: 'mcpctl add --help' });
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it('hands --help on only when it stands before the program', async () => {
+    await expect(shell('add', '--help')).resolves.toMatchObject({ kind: 'help', topic: { name: 'add' } });
+    await expect(shell('add', 'x', 'prog', '--help')).resolves.toMatchObject({
+      kind: 'command',
+      input: { command: ['prog', '--help'] },
+    });
+  });
+});
+
 describe('the registry', () => {
   it('has for each command the same keys in `args` as positionals and flags', async () => {
     for (const spec of registry) {
