@@ -167,6 +167,23 @@ const cases: readonly Case[] = [
       }),
   },
   {
+    // What the commands before this one made the server say.
+    command: 'logs',
+    words: ['logs', 'filesystem', '--tail', 'all'],
+    human: (stdout) => {
+      expect(stdout).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z {2}Secure MCP Filesystem Server running on stdio$/m);
+      expect(stdout).toMatch(/Z {2}\[mcpctl\] connected after \d+/);
+    },
+    json: (data) =>
+      expect(data).toEqual({
+        server: 'filesystem',
+        file: expect.stringMatching(/logs\/filesystem-[0-9a-f]{16}\.log$/),
+        lines: expect.arrayContaining([
+          { at: expect.any(String), pid: expect.any(Number), kind: 'err', text: 'Secure MCP Filesystem Server running on stdio' },
+        ]),
+      }),
+  },
+  {
     command: 'reconnect',
     words: ['reconnect', '--all'],
     human: (stdout) =>
