@@ -29,6 +29,11 @@ export function findProject(cwd: string): Project | undefined {
   return undefined;
 }
 
+/** Every place where the project file of a working directory could appear. */
+export function projectPlaces(cwd: string): string[] {
+  return foldersOfProject(cwd).map((folder) => join(folder, projectFileName));
+}
+
 /** The working directory and those above it, up to the root of the repository it lies in. */
 function foldersOfProject(cwd: string): readonly string[] {
   const folders: string[] = [];

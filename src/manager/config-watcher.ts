@@ -46,7 +46,7 @@ export class ConfigWatcher implements AsyncDisposable {
   async #begin(): Promise<ConfigWatch> {
     const { manager, cwd, clock, watchFolder } = this.#options;
     const watch = watchConfig({
-      paths: await watchedPaths(manager.config, cwd),
+      paths: watchedPaths(manager.config, cwd),
       onChange: () => void this.#reload(),
       onWarning: (message) => manager.events.emit({ type: 'warning', server: null, message }),
       clock,
@@ -75,8 +75,7 @@ export class ConfigWatcher implements AsyncDisposable {
       const isQuiet = added.length + removed.length + changed.length === 0;
       if (this.#told !== undefined && isQuiet) manager.events.emit({ type: 'config-changed', added, removed, changed });
       this.#told = undefined;
-      const [watch, paths] = [await this.#watch, await watchedPaths(manager.config, cwd)];
-      await watch.update(paths);
+      await (await this.#watch).update(watchedPaths(manager.config, cwd));
     } catch (error) {
       if (!this.#isClosed) this.#tell(toMcpctlError(error));
     }
