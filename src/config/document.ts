@@ -7,14 +7,35 @@ import type { ConfigProblem, Position } from './schema.js';
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 
 /** Keys that reach an object's prototype when a careless reader assigns them: refused at any depth. */
-const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype']);
+export const forbiddenKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Deeper than any configuration; keeps the recursive readers below within the stack. */
-const maxDepth = 64;
+/** Deeper than any configuration; keeps every recursive reader within the stack. */
+export const maxDepth = 64;
 
-const bom = '\uFEFF';
+export const bom = '\uFEFF';
 
-export class JsoncDocument {
+/** A configuration file as everything behind the parser sees it, whatever language and shape it is written in. */
+export interface ConfigDocument {
+  readonly file: string;
+  /** Without a byte order mark. */
+  readonly text: string;
+  /** Counts only when no problem is an error. */
+  readonly value: JsonValue;
+  /** What is wrong with the file before anyone looks at its keys. */
+  readonly problems: readonly ConfigProblem[];
+  /** The value at `path`, `undefined` when there is none. */
+  at(path: KeyPath): JsonValue | undefined;
+  /** Where `path` is: its value, or with `key` its name; when it is not there, the nearest place around it. */
+  position(path: KeyPath, options?: { readonly key?: boolean }): Position;
+  problem(
+    severity: ConfigProblem['severity'],
+    path: KeyPath,
+    message: string,
+    options?: { readonly key?: boolean },
+  ): ConfigProblem;
+}
+
+export class JsoncDocument implements ConfigDocument {
   readonly #lines: LineIndex;
 
   private constructor(
@@ -77,7 +98,6 @@ export class JsoncDocument {
     return this.#lines.positionAt(offset);
   }
 
-  /** Where `path` is: its value, or with `key` its property name; when it is not there, the nearest place around it. */
   position(path: KeyPath, { key = false } = {}): Position {
     for (let length = path.length; this.root && length > 0; length--) {
       const node = findNodeAtLocation(this.root, path.slice(0, length));
@@ -89,19 +109,23 @@ export class JsoncDocument {
     return this.positionAt(this.root?.offset ?? 0);
   }
 
-  /** The value at `path`, `undefined` when there is none. */
   at(path: KeyPath): JsonValue | undefined {
-    let current: JsonValue | undefined = this.value;
-    for (const key of path) {
-      if (current === null || typeof current !== 'object' || !Object.hasOwn(current, key)) return undefined;
-      current = (current as Record<string | number, JsonValue>)[key];
-    }
-    return current;
+    return valueAt(this.value, path);
   }
 
   problem(severity: ConfigProblem['severity'], path: KeyPath, message: string, options: { key?: boolean } = {}): ConfigProblem {
     return { severity, file: this.file, ...this.position(path, options), path: formatPath(path), message };
   }
+}
+
+/** The value at `path` inside `value`, `undefined` when there is none. */
+export function valueAt(value: JsonValue, path: KeyPath): JsonValue | undefined {
+  let current: JsonValue | undefined = value;
+  for (const key of path) {
+    if (current === null || typeof current !== 'object' || !Object.hasOwn(current, key)) return undefined;
+    current = (current as Record<string | number, JsonValue>)[key];
+  }
+  return current;
 }
 
 type Report = (node: Node, path: KeyPath, message: (lines: LineIndex) => string) => void;

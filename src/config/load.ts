@@ -1,7 +1,7 @@
 /** Loads the configuration: reads the files, checks them, and resolves every server in them. */
 import { dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.js';
-import type { JsoncDocument } from './document.js';
+import type { ConfigDocument } from './document.js';
 import type { Env, Places } from './paths.js';
 import { configInvalid } from './position.js';
 import { type LoadedFile, readConfigFile } from './read-file.js';
@@ -95,7 +95,7 @@ interface Merged {
   readonly defaults: FileDefaults;
   readonly startConcurrency: number | undefined;
 }
-type ParsedFile = Pick<LoadedFile, 'path' | 'source'> & { readonly document: JsoncDocument };
+type ParsedFile = Pick<LoadedFile, 'path' | 'source'> & { readonly document: ConfigDocument };
 
 /** A server is taken whole from the last file that has it; single defaults override each other. */
 function merge(loaded: readonly LoadedFile[]): Merged {

@@ -14,6 +14,8 @@ export interface Places {
   readonly runtimeDir: string;
   /** The user's configuration, JSON with comments. */
   readonly userFile: string;
+  /** The same in TOML; only one of the two may exist. */
+  readonly userToml: string;
 }
 
 /**
@@ -28,7 +30,13 @@ export function findPlaces(env: Env, home: string, tmp: string, uid: number | un
   const stateDir = absolute(env.MCPCTL_STATE_DIR) ?? below(env.XDG_STATE_HOME) ?? join(home, '.local', 'state', 'mcpctl');
   const runtimeDir =
     absolute(env.MCPCTL_RUNTIME_DIR) ?? below(env.XDG_RUNTIME_DIR) ?? join(tmp, uid === undefined ? 'mcpctl' : `mcpctl-${uid}`);
-  return { configDir, stateDir, runtimeDir, userFile: join(configDir, 'config.json') };
+  return {
+    configDir,
+    stateDir,
+    runtimeDir,
+    userFile: join(configDir, 'config.json'),
+    userToml: join(configDir, 'config.toml'),
+  };
 }
 
 function absolute(value: string | undefined): string | undefined {

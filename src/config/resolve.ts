@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve, sep } from 'node:path';
 import { rootMessage } from '../core/errors.js';
-import type { JsoncDocument } from './document.js';
+import type { ConfigDocument } from './document.js';
 import { type Expansion, expand } from './expand.js';
 import { headerProblem, variableProblem } from './field-rules.js';
 import type { Env } from './paths.js';
@@ -35,7 +35,7 @@ export interface ResolveOptions {
   readonly name: string;
   readonly entry: ServerEntry;
   readonly source: ServerSource;
-  readonly document: JsoncDocument;
+  readonly document: ConfigDocument;
   /** The `defaults` of all files together. */
   readonly defaults: FileDefaults;
   readonly env: Env;

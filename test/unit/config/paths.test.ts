@@ -9,6 +9,7 @@ describe('findPlaces', () => {
       stateDir: '/home/ann/.local/state/mcpctl',
       runtimeDir: '/tmp/mcpctl-1000',
       userFile: '/home/ann/.config/mcpctl/config.json',
+      userToml: '/home/ann/.config/mcpctl/config.toml',
     });
   });
 
@@ -19,6 +20,7 @@ describe('findPlaces', () => {
       stateDir: '/x/state/mcpctl',
       runtimeDir: '/run/user/1000/mcpctl',
       userFile: '/x/config/mcpctl/config.json',
+      userToml: '/x/config/mcpctl/config.toml',
     });
   });
 
@@ -36,6 +38,7 @@ describe('findPlaces', () => {
       stateDir: '/m/s',
       runtimeDir: '/m/r',
       userFile: '/m/c/config.json',
+      userToml: '/m/c/config.toml',
     });
   });
 
