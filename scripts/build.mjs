@@ -82,6 +82,8 @@ export async function build(root, { isClean = false } = {}) {
     "export { registry } from './src/cli/registry.ts'; export { explain } from './src/cli/help.ts';",
   );
   contents.set('help.txt', Buffer.from(`${explain(undefined, registry, 'shell').help}\n`));
+  const { configJsonSchema } = await loadSource(root, "export { configJsonSchema } from './src/config/json-schema.ts';");
+  contents.set('config.schema.json', Buffer.from(`${JSON.stringify(configJsonSchema(), null, 2)}\n`));
   contents.set('THIRD_PARTY_NOTICES.txt', Buffer.from(thirdPartyNotices(root, metafile)));
   const isEntry = (file) => file.replace(/\.js$/, '') in entries;
   const files = [...contents.keys()].sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)));

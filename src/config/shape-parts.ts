@@ -27,14 +27,14 @@ function part<S extends z.ZodMiniType>(build: () => S, check?: (value: z.infer<S
 const retryFields = () => ({
   strategy: z.optional(z.enum(['exponential', 'linear', 'adaptive', 'none'])),
   preset: z.optional(z.enum(['quick', 'standard', 'network', 'throttle'])),
-  baseDelay: wait(),
-  maxDelay: wait(),
+  baseDelay: wait,
+  maxDelay: wait,
   maxAttempts: whole(1, 100),
   jitter: fraction(0, 1),
 });
 const breakerFields = () => ({
   maxFailures: whole(1, 1_000_000),
-  timeout: wait(),
+  timeout: wait,
   maxHalfOpenRequests: whole(1, 1000),
   successThreshold: whole(1, 1000),
   failureRateThreshold: fraction(1, 100),
@@ -48,16 +48,16 @@ const pool = part(
       min: whole(0, 1000),
       max: whole(1, 1000),
       maxIdle: whole(0, 1000),
-      maxIdleTime: wait(),
-      maxLifetime: wait(),
-      waitTimeout: wait(),
+      maxIdleTime: wait,
+      maxLifetime: wait,
+      waitTimeout: wait,
     }),
   (value) => [...ordered(value, 'min', 'max'), ...ordered(value, 'min', 'maxIdle'), ...ordered(value, 'maxIdle', 'max')],
 );
 const cache = part(() =>
   z.object({
-    enabled: flag(),
-    ttl: wait(),
+    enabled: flag,
+    ttl: wait,
     maxSize: whole(1, 1_000_000),
     policy: z.optional(z.enum(['lru', 'lfu', 'fifo', 'ttl'])),
   }),
@@ -89,16 +89,16 @@ export const serverParts = {
   pin: part(() => z.boolean()),
   oauth: part(() =>
     z.object({
-      scopes: texts(),
-      clientId: text(),
-      clientSecretEnv: text(),
-      clientMetadataUrl: text(),
-      allowHosts: texts(),
-      assumeS256: flag(),
-      autoDiscover: flag(),
+      scopes: texts,
+      clientId: text,
+      clientSecretEnv: text,
+      clientMetadataUrl: text,
+      allowHosts: texts,
+      assumeS256: flag,
+      autoDiscover: flag,
     }),
   ),
-  trust: part(() => z.object({ annotations: flag() })),
+  trust: part(() => z.object({ annotations: flag })),
 } as const;
 
 /** Of `defaults`. */
@@ -112,12 +112,12 @@ export const defaultsParts = {
 /** Of the file. */
 export const fileParts = {
   credentials: part(() => z.object({ store: z.optional(z.enum(['auto', 'keychain', 'file', 'memory'])) })),
-  metrics: part(() => z.object({ enabled: flag(), host: text(), port: whole(0, 65_535) })),
+  metrics: part(() => z.object({ enabled: flag, host: text, port: whole(0, 65_535) })),
   state: part(
     () =>
       z.object({
         store: z.optional(z.enum(['embedded', 'redis'])),
-        redis: z.optional(z.object({ url: text() })),
+        redis: z.optional(z.object({ url: text })),
         ttl: z.optional(duration({ minMs: second, maxMs: 365 * 24 * hour })),
       }),
     ({ store, redis }) =>

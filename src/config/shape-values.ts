@@ -39,14 +39,16 @@ export function isDuration(schema: object): boolean {
   return durations.has(schema);
 }
 
+// Made once: a schema costs more than all that it ever checks here.
 /** A time that something takes: never nothing. */
-export const wait = () => z.optional(duration({ minMs: 1, maxMs: limits.durationMs }));
-/** A time that may be `0s`, which switches something off or means at once. */
-export const waitOrZero = (maxMs: number = limits.durationMs) => z.optional(duration({ minMs: 0, maxMs }));
-export const text = () => z.optional(z.string().check(z.minLength(1)));
-export const texts = () => z.optional(z.array(z.string()));
-export const textsByName = () => z.optional(z.record(z.string(), z.string()));
-export const flag = () => z.optional(z.boolean());
+export const wait = z.optional(duration({ minMs: 1, maxMs: limits.durationMs }));
+/** A time that is switched off by `0s`. */
+export const waitOrOff = z.optional(duration({ minMs: 0, maxMs: limits.durationMs }));
+const anyText = z.string();
+export const text = z.optional(z.string().check(z.minLength(1)));
+export const texts = z.optional(z.array(anyText));
+export const textsByName = z.optional(z.record(anyText, anyText));
+export const flag = z.optional(z.boolean());
 export const whole = (min: number, max: number) => z.optional(z.int().check(z.minimum(min), z.maximum(max)));
 export const fraction = (min: number, max: number) => z.optional(z.number().check(z.minimum(min), z.maximum(max)));
 

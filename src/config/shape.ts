@@ -3,35 +3,35 @@ import * as z from 'zod/mini';
 import type { ConfigDocument, JsonValue } from './document.js';
 import { limits } from './schema.js';
 import { defaultsParts, fileParts, type Parts, type PartsOf, serverParts } from './shape-parts.js';
-import { flag, issueMessage, text, texts, textsByName, wait, waitOrZero, whole } from './shape-values.js';
+import { duration, flag, issueMessage, text, texts, textsByName, wait, waitOrOff, whole } from './shape-values.js';
 
 /** Server names are typed, completed and used in file names: letters, digits, dot, dash and underscore. */
 export const serverName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-const timeouts = z.object({ connect: wait(), initialize: wait(), list: wait(), call: wait(), idle: wait() });
-const health = z.object({ interval: waitOrZero(), timeout: wait() });
+const timeouts = z.object({ connect: wait, initialize: wait, list: wait, call: wait, idle: wait });
+const health = z.object({ interval: waitOrOff, timeout: wait });
 const stop = z.object({
-  grace: waitOrZero(limits.stopGraceMs),
+  grace: z.optional(duration({ minMs: 0, maxMs: limits.stopGraceMs })),
   command: z.optional(z.array(z.string()).check(z.minLength(1))),
 });
-const tools = z.object({ include: texts(), exclude: texts() });
+const tools = z.object({ include: texts, exclude: texts });
 
 const transport = z.enum(['stdio', 'http', 'sse', 'auto', 'streamable-http', 'streamableHttp']);
 
 /** What most servers have; the rest is in `serverParts`. */
 const server = z.object({
-  command: text(),
-  args: texts(),
-  env: textsByName(),
-  cwd: text(),
-  inheritEnv: flag(),
-  url: text(),
-  headers: textsByName(),
-  ca: text(),
+  command: text,
+  args: texts,
+  env: textsByName,
+  cwd: text,
+  inheritEnv: flag,
+  url: text,
+  headers: textsByName,
+  ca: text,
   type: z.optional(transport),
   transport: z.optional(transport),
   protocol: z.optional(z.enum(['auto', 'legacy', 'modern'])),
-  enabled: flag(),
+  enabled: flag,
   timeouts: z.optional(timeouts),
   health: z.optional(health),
   stop: z.optional(stop),

@@ -49,12 +49,15 @@ type Warn = (path: KeyPath, message: string) => void;
 /** Looks through one object. `kind` names it in the tables above. */
 function walk(kind: string, fields: Fields, parts: Parts, value: JsonValue, path: KeyPath, warn: Warn): void {
   if (!isObject(value)) return;
-  for (const [key, item] of Object.entries(value)) {
-    const part = Object.hasOwn(parts, key) ? parts[key] : undefined;
-    const schema = Object.hasOwn(fields, key) ? fields[key] : part?.schema();
-    const message = messageFor(kind, key, schema !== undefined, () => [...Object.keys(fields), ...Object.keys(parts)]);
-    if (message) warn([...path, key], message);
-    if (schema) walkInto(key, schema, item, [...path, key], warn);
+  for (const key of Object.keys(value)) {
+    const schema = Object.hasOwn(fields, key) ? fields[key] : Object.hasOwn(parts, key) ? parts[key]!.schema() : undefined;
+    if (laterKeys[kind]?.includes(key)) warn([...path, key], `"${key}" has no effect in this version`);
+    else if (!schema) {
+      const message = unknownMessage(kind, key, () => [...Object.keys(fields), ...Object.keys(parts)]);
+      if (message) warn([...path, key], message);
+    }
+    const item = value[key]!;
+    if (schema && typeof item === 'object') walkInto(key, schema, item, [...path, key], warn);
   }
 }
 
@@ -68,7 +71,8 @@ function walkInto(kind: string, schema: z.core.$ZodType, value: JsonValue, path:
       walkInto(kind, def.innerType, value, path, warn);
       return;
     case 'record': {
-      if (!isObject(value)) return;
+      // Names of variables and headers are free.
+      if (!isObject(value) || def.valueType._zod.def.type !== 'object') return;
       const kindOfItems = kind === 'mcpServers' ? 'server' : kind;
       for (const [name, item] of Object.entries(value)) walkInto(kindOfItems, def.valueType, item, [...path, name], warn);
       return;
@@ -84,9 +88,8 @@ function walkInto(kind: string, schema: z.core.$ZodType, value: JsonValue, path:
   }
 }
 
-function messageFor(kind: string, key: string, isKnown: boolean, known: () => string[]): string | undefined {
-  if (laterKeys[kind]?.includes(key)) return `"${key}" has no effect in this version`;
-  if (isKnown || ignoredKeys[kind]?.includes(key)) return undefined;
+function unknownMessage(kind: string, key: string, known: () => string[]): string | undefined {
+  if (ignoredKeys[kind]?.includes(key)) return undefined;
   const other = otherNames[kind];
   if (other && Object.hasOwn(other, key)) return `unknown key "${key}" is ignored; mcpctl writes ${other[key]}`;
   const [near] = suggest(key, known(), 1);
