@@ -122,5 +122,5 @@ function replaced(text: string, file: string): string {
 
 /** A path as text that expands to itself. */
 function literal(text: string): string {
-  return text.replaceAll('${', '$${');
+  return text.replaceAll('${', () => '$${');
 }

@@ -80,8 +80,9 @@ function describe(schema: JsonSchema, name: string): JsonSchema {
     described.properties = Object.fromEntries(
       Object.entries(schema.properties).map(([key, value]) => {
         const full = name === '' ? key : `${name}.${key}`;
-        const text = keyTexts[full] ?? keyTexts[full.replace(/^(?:mcpServers|defaults)\./, '')];
-        const byDefault = defaultOf(full.replace(/^(?:mcpServers|defaults)\./, ''));
+        const known = plainName(full);
+        const text = keyTexts[full] ?? keyTexts[known];
+        const byDefault = defaultOf(known);
         return [
           key,
           {
@@ -97,6 +98,11 @@ function describe(schema: JsonSchema, name: string): JsonSchema {
   if (schema.items) described.items = describe(schema.items, name);
   if (schema.additionalProperties) described.additionalProperties = describe(schema.additionalProperties, name);
   return described;
+}
+
+/** The name of a key wherever else it may stand: of a server, for all servers, or for a single tool. */
+function plainName(full: string): string {
+  return full.replace(/^(?:mcpServers|defaults)\./, '').replace(/^(retry|circuitBreaker)\.tools\./, '$1.');
 }
 
 /** What holds without the key, in the form a file has; undefined where that depends on something else. */

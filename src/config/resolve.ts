@@ -251,7 +251,8 @@ class Collector {
   }
 
   keep(...lists: readonly (readonly string[])[]): void {
-    for (const secret of lists.flat()) if (secret) this.secrets.add(secret);
+    // A reference that has no value is no secret; blanked out, it would be missing from the message about it.
+    for (const secret of lists.flat()) if (secret && !/^\$\{[^}]*\}$/.test(secret)) this.secrets.add(secret);
   }
 
   error() {

@@ -10,11 +10,14 @@ interface DurationBounds {
 }
 
 const durations = new WeakSet<object>();
+// Made once: a schema costs more than all that it ever checks here.
+const anything = z.unknown();
+const anyText = z.string();
 
 /** A string with a unit, read as milliseconds. */
 export function duration(bounds: DurationBounds) {
   const schema = z.pipe(
-    z.unknown(),
+    anything,
     z.transform((input, context): number => {
       const fail = (message: string) => {
         context.issues.push({ code: 'custom', message, input });
@@ -39,14 +42,13 @@ export function isDuration(schema: object): boolean {
   return durations.has(schema);
 }
 
-// Made once: a schema costs more than all that it ever checks here.
 /** A time that something takes: never nothing. */
 export const wait = z.optional(duration({ minMs: 1, maxMs: limits.durationMs }));
 /** A time that is switched off by `0s`. */
 export const waitOrOff = z.optional(duration({ minMs: 0, maxMs: limits.durationMs }));
-const anyText = z.string();
 export const text = z.optional(z.string().check(z.minLength(1)));
 export const texts = z.optional(z.array(anyText));
+export const someTexts = z.optional(z.array(anyText).check(z.minLength(1)));
 export const textsByName = z.optional(z.record(anyText, anyText));
 export const flag = z.optional(z.boolean());
 export const whole = (min: number, max: number) => z.optional(z.int().check(z.minimum(min), z.maximum(max)));

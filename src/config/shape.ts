@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { ConfigDocument, JsonValue } from './document.js';
 import { limits } from './schema.js';
 import { defaultsParts, fileParts, type Parts, type PartsOf, serverParts } from './shape-parts.js';
-import { duration, flag, issueMessage, text, texts, textsByName, wait, waitOrOff, whole } from './shape-values.js';
+import { duration, flag, issueMessage, someTexts, text, texts, textsByName, wait, waitOrOff, whole } from './shape-values.js';
 
 /** Server names are typed, completed and used in file names: letters, digits, dot, dash and underscore. */
 export const serverName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -12,7 +12,7 @@ const timeouts = z.object({ connect: wait, initialize: wait, list: wait, call: w
 const health = z.object({ interval: waitOrOff, timeout: wait });
 const stop = z.object({
   grace: z.optional(duration({ minMs: 0, maxMs: limits.stopGraceMs })),
-  command: z.optional(z.array(z.string()).check(z.minLength(1))),
+  command: someTexts,
 });
 const tools = z.object({ include: texts, exclude: texts });
 
