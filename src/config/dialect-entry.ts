@@ -108,7 +108,7 @@ function replaced(text: string, file: string): string {
   const folder = dirname(file);
   // The editor's file lies in a folder of its own inside the workspace.
   const workspace = ['.vscode', '.cursor'].includes(basename(folder)) ? dirname(folder) : folder;
-  return text.replace(/(\$?)\$\{([^}]*)\}/g, (all, escaped: string, inside: string) => {
+  return text.replace(/(\$?)\$\{([^{}]*)\}/g, (all, escaped: string, inside: string) => {
     if (escaped !== '') return all;
     if (/^env:[A-Za-z_][A-Za-z0-9_]*$/.test(inside)) return `\${${inside.slice(4)}}`;
     if (inside === 'workspaceFolder') return literal(workspace);

@@ -151,23 +151,23 @@ describe('a damaged configuration file', () => {
     const file = join(home.path, 'c.toml');
     await writeFile(file, `x = "${'y'.repeat(50_000_000)}"`);
     const { problems } = await readConfigFile(file, 'flag');
-    expect(problems.map(({ message }) => message)).toEqual(['larger than 10 MiB, which is no configuration']);
+    expect(problems.map(({ message }) => message)).toEqual(['larger than 1 MiB, which is no configuration']);
   });
 
   it.each([
-    ['9 MiB of open lists', (size: number) => '['.repeat(size)],
-    ['9 MiB of dots in a key', (size: number) => `${'a.'.repeat(size / 2)}a = 1`],
-    ['9 MiB of headers', (size: number) => '[[a]]\n'.repeat(size / 6)],
+    ['1 MiB of open lists', (size: number) => '['.repeat(size)],
+    ['1 MiB of dots in a key', (size: number) => `${'a.'.repeat(size >> 1)}a = 1`],
+    ['1 MiB of headers', (size: number) => '[[a]]\n'.repeat(Math.floor(size / 6))],
     [
-      '9 MiB of servers',
-      (size: number) => Array.from({ length: size / 36 }, (_, i) => `[mcpServers.s${i}]\ncommand = "x"\n`).join(''),
+      '1 MiB of servers',
+      (size: number) => Array.from({ length: Math.floor(size / 36) }, (_, i) => `[mcpServers.s${i}]\ncommand = "x"\n`).join(''),
     ],
-    ['9 MiB of quotes', (size: number) => '"'.repeat(size)],
-    ['9 MiB of placeholders', (size: number) => `[mcpServers.a]\ncommand = "${'${env:'.repeat(size / 6)}"\n`],
+    ['1 MiB of quotes', (size: number) => '"'.repeat(size)],
+    ['1 MiB of placeholders', (size: number) => `[mcpServers.a]\ncommand = "${'${env:'.repeat(Math.floor(size / 6))}"\n`],
   ])('of %s ends, with a place', { timeout: 60_000 }, async (_what, text) => {
     await using home = await tempHome();
     const file = join(home.path, 'c.toml');
-    await writeFile(file, text(9 * 1024 ** 2), { mode: 0o600 });
+    await writeFile(file, text(1024 ** 2 - 100), { mode: 0o600 });
     const { problems, parsed } = await readConfigFile(file, 'flag');
     expect(parsed !== undefined || problems.some(({ severity, line }) => severity === 'error' && line >= 1)).toBe(true);
   });
@@ -193,7 +193,7 @@ describe("the user's file", () => {
       exists: false,
       problems: [],
     });
-    const toml = await home.write('.config/mcpctl/config.toml', '[mcpServers.a]\ncommand = "x"\n');
+    const toml = await home.write('config/config.toml', '[mcpServers.a]\ncommand = "x"\n');
     expect(toml).toBe(places(home).userToml);
     const read = await readUserFile(places(home));
     expect(read).toMatchObject({ path: toml, exists: true });
