@@ -104,6 +104,8 @@ export async function build(root, { isClean = false } = {}) {
     "export { registry } from './src/cli/registry.ts'; export { explain } from './src/cli/help.ts';",
   );
   contents.set('help.txt', Buffer.from(`${explain(undefined, registry, 'shell').help}\n`));
+  const { configJsonSchema } = await loadSource(root, "export { configJsonSchema } from './src/config/json-schema.ts';");
+  contents.set('config.schema.json', Buffer.from(`${JSON.stringify(configJsonSchema(), null, 2)}\n`));
   contents.set('THIRD_PARTY_NOTICES.txt', Buffer.from(thirdPartyNotices(root, metafile)));
   // Entries last, main at the very end.
   const rank = (file) => Object.keys(entries).indexOf(file.replace(/\.c?js$/, ''));

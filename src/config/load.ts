@@ -7,7 +7,7 @@ import { configInvalid } from './position.js';
 import { defaultPreset, type PresetName } from './presets.js';
 import { findProject, isSameFile, type Project } from './project.js';
 import type { ProjectGate } from './project-gate.js';
-import { type LoadedFile, readConfigFile } from './read-file.js';
+import { type LoadedFile, readConfigFile, readUserFile } from './read-file.js';
 import { type ResolvedServer, resolveServer } from './resolve.js';
 import {
   type Config,
@@ -43,13 +43,13 @@ export interface LoadOptions {
 export async function loadConfig(options: LoadOptions): Promise<Config> {
   const { cwd, env, places, cores, clock, pid, preset = defaultPreset } = options;
   const project = options.files.length > 0 ? undefined : projectOf(cwd, places);
-  const wanted: { path: string; source: ServerSource }[] =
-    options.files.length > 0
-      ? options.files.map((file) => ({ path: resolve(cwd, file), source: 'flag' }))
-      : [{ path: places.userFile, source: 'user' }, ...(project ? [{ path: project.file, source: 'project' } as const] : [])];
   const [settings, read] = await Promise.all([
     readSettings(places.configDir, { clock, pid }),
-    Promise.all(wanted.map(({ path, source }) => readConfigFile(path, source))),
+    Promise.all(
+      options.files.length > 0
+        ? options.files.map((file) => readConfigFile(resolve(cwd, file), 'flag'))
+        : [readUserFile(places), ...(project ? [readConfigFile(project.file, 'project')] : [])],
+    ),
   ]);
   const gate = project && (await (await import('./project-gate.js')).openProject(project, settings.settings, places.configDir));
   // A project's file that went away since it was found is no error.

@@ -1,18 +1,37 @@
 /** One configuration file from disk to checked content: bounds, encoding, syntax, shape, permissions. */
+import { stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { readFileIfExists } from '../io/atomic-file.js';
-import { JsoncDocument } from './document.js';
+import { isForeign } from './dialect.js';
+import { type ConfigDocument, JsoncDocument } from './document.js';
+import type { Places } from './paths.js';
 import { type ConfigFile, type ConfigProblem, limits, type ServerSource } from './schema.js';
 import { checkShape, type FileContent } from './shape.js';
 import { unknownKeys } from './unknown-keys.js';
 
+/** TOML is read more slowly than JSON: made for the purpose, a file of this size takes a second. */
+const maxTomlBytes = 1024 ** 2;
+
 export interface LoadedFile extends ConfigFile {
   readonly problems: readonly ConfigProblem[];
-  readonly parsed?: { readonly document: JsoncDocument; readonly content: FileContent };
+  readonly parsed?: { readonly document: ConfigDocument; readonly content: FileContent };
 }
 
-/** Reads and checks one file. What is wrong with it is in `problems`, never thrown. */
+/**
+ * Reads the user's own file: `config.json` or `config.toml`. Both at once is an error, because one of them would be edited and the
+ * other one read.
+ */
+export async function readUserFile({ userFile, userToml }: Pick<Places, 'userFile' | 'userToml'>): Promise<LoadedFile> {
+  const [json, hasToml] = await Promise.all([readConfigFile(userFile, 'user'), exists(userToml)]);
+  if (!hasToml) return json;
+  if (!json.exists) return readConfigFile(userToml, 'user');
+  const message = `both ${userFile} and ${userToml} exist; keep one of them`;
+  const problem: ConfigProblem = { severity: 'error', file: userFile, line: 0, column: 0, path: '', message };
+  return { path: userFile, source: 'user', exists: true, problems: [problem] };
+}
+
+/** Reads and checks one file: TOML when its name ends in `.toml`, JSON with comments otherwise. What is wrong with it is in `problems`, never thrown. */
 export async function readConfigFile(path: string, source: ServerSource): Promise<LoadedFile> {
   const wrong = (message: string): LoadedFile => ({
     path,
@@ -20,26 +39,49 @@ export async function readConfigFile(path: string, source: ServerSource): Promis
     exists: true,
     problems: [{ severity: 'error', file: path, line: 0, column: 0, path: '', message }],
   });
+  const maxBytes = isToml(path) ? maxTomlBytes : limits.configFileBytes;
   let read: Awaited<ReturnType<typeof readFileIfExists>>;
   try {
-    read = await readFileIfExists(path, { maxBytes: limits.configFileBytes });
+    read = await readFileIfExists(path, { maxBytes });
   } catch (error) {
-    return wrong(reasonFor(error));
+    return wrong(reasonFor(error, maxBytes));
   }
   if (!read)
     return source === 'user' ? { path, source, exists: false, problems: [] } : { ...wrong('no such file'), exists: false };
   const text = decode(read.bytes);
   if (text === undefined) return wrong('not UTF-8 text');
 
-  const document = JsoncDocument.parse(path, text);
-  if (document.problems.length > 0) return { path, source, exists: true, problems: document.problems };
+  const written = await parseText(path, text);
+  if (written.problems.length > 0) return { path, source, exists: true, problems: written.problems };
+  const document = isForeign(written) ? (await import('./dialects.js')).normalise(written) : written;
   const { content, issues } = checkShape(document);
   const problems = [
+    ...document.problems,
     ...issues.map((issue) => document.problem('error', issue.path, issue.message, { key: issue.key ?? false })),
     ...unknownKeys(document),
     ...permissionWarnings(path, read),
   ];
-  return { path, source, exists: true, problems, ...(content && { parsed: { document, content } }) };
+  const isUsable = content && !problems.some(({ severity }) => severity === 'error');
+  return { path, source, exists: true, problems, ...(isUsable && { parsed: { document, content } }) };
+}
+
+/** The text as a document, in the language that the file's name tells. */
+export async function parseText(path: string, text: string): Promise<ConfigDocument> {
+  if (!isToml(path)) return JsoncDocument.parse(path, text);
+  const { TomlDocument } = await import('./toml-document.js');
+  return TomlDocument.parse(path, text);
+}
+
+function isToml(path: string): boolean {
+  return /\.toml$/i.test(path);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    // Whatever else keeps it from being looked at is told when it is read.
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+  );
 }
 
 /** Invalid bytes are an error here: replaced by U+FFFD they would end up in an argument or a header. */
@@ -53,9 +95,9 @@ function decode(bytes: Buffer): string | undefined {
   }
 }
 
-function reasonFor(error: unknown): string {
+function reasonFor(error: unknown, maxBytes: number): string {
   if (error instanceof McpctlError && error.code === 'TOO_LARGE') {
-    return `larger than ${limits.configFileBytes / 1024 ** 2} MiB, which is no configuration`;
+    return `larger than ${maxBytes / 1024 ** 2} MiB, which is no configuration`;
   }
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EISDIR':

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve, sep } from 'node:path';
 import { rootMessage } from '../core/errors.js';
 import { hashOf } from './canonical.js';
-import type { JsoncDocument } from './document.js';
+import type { ConfigDocument } from './document.js';
 import { type Expansion, expand } from './expand.js';
 import { headerProblem, variableProblem } from './field-rules.js';
 import type { Env } from './paths.js';
@@ -38,7 +38,7 @@ export interface ResolveOptions {
   readonly name: string;
   readonly entry: ServerEntry;
   readonly source: ServerSource;
-  readonly document: JsoncDocument;
+  readonly document: ConfigDocument;
   readonly approval: Approval;
   /** The preset and the `defaults` of all files together. */
   readonly defaults: DefaultValues;
@@ -238,7 +238,8 @@ class Collector {
   }
 
   keep(...lists: readonly (readonly string[])[]): void {
-    for (const secret of lists.flat()) if (secret) this.secrets.add(secret);
+    // A reference that has no value is no secret; blanked out, it would be missing from the message about it.
+    for (const secret of lists.flat()) if (secret && !/^\$\{[^}]*\}$/.test(secret)) this.secrets.add(secret);
   }
 
   error() {

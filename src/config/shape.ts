@@ -1,112 +1,115 @@
 /** The shape of a configuration file: which keys there are, of which type, within which bounds. */
 import * as z from 'zod/mini';
-import { formatDuration, parseDuration } from '../core/duration.js';
-import type { JsoncDocument, JsonValue } from './document.js';
+import type { ConfigDocument, JsonValue } from './document.js';
 import { limits } from './schema.js';
+import { defaultsParts, fileParts, type Parts, type PartsOf, serverParts } from './shape-parts.js';
+import { duration, flag, issueMessage, someTexts, text, texts, textsByName, wait, waitOrOff, whole } from './shape-values.js';
 
 /** Server names are typed, completed and used in file names: letters, digits, dot, dash and underscore. */
-const serverName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const serverName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** A string with a unit, read as milliseconds. */
-const duration = (bounds: { minMs: number; maxMs: number }) =>
-  z.pipe(
-    z.unknown(),
-    z.transform((input, context): number => {
-      const fail = (message: string) => {
-        context.issues.push({ code: 'custom', message, input });
-        return z.NEVER;
-      };
-      if (typeof input === 'number')
-        return fail(`a duration needs a unit: write "${input}ms" or "${input}s" instead of ${input}`);
-      if (typeof input !== 'string') return fail(`expected a duration such as "30s", got ${typeName(input)}`);
-      const ms = parseDuration(input);
-      if (ms === undefined)
-        return fail(`expected a duration such as "500ms", "30s", "10m" or "24h", got ${JSON.stringify(input)}`);
-      if (ms < bounds.minMs) return fail(`must be at least ${formatDuration(bounds.minMs)}, got ${JSON.stringify(input)}`);
-      if (ms > bounds.maxMs) return fail(`must be at most ${formatDuration(bounds.maxMs)}, got ${JSON.stringify(input)}`);
-      return ms;
-    }),
-  );
-
-const waitDuration = z.optional(duration({ minMs: 1, maxMs: limits.durationMs }));
-
-const timeouts = z.object({ connect: waitDuration, initialize: waitDuration, list: waitDuration, call: waitDuration });
-const health = z.object({ interval: waitDuration, timeout: waitDuration });
-const cache = z.object({ enabled: z.optional(z.boolean()), ttl: waitDuration });
+const timeouts = z.object({ connect: wait, initialize: wait, list: wait, call: wait, idle: wait });
+const health = z.object({ interval: waitOrOff, timeout: wait });
 const stop = z.object({
   grace: z.optional(duration({ minMs: 0, maxMs: limits.stopGraceMs })),
-  command: z.optional(z.array(z.string()).check(z.minLength(1))),
+  command: someTexts,
 });
-const tools = z.object({ include: z.optional(z.array(z.string())), exclude: z.optional(z.array(z.string())) });
+const tools = z.object({ include: texts, exclude: texts });
 
 const transport = z.enum(['stdio', 'http', 'sse', 'auto', 'streamable-http', 'streamableHttp']);
-const strings = z.record(z.string(), z.string());
 
+/** What most servers have; the rest is in `serverParts`. */
 const server = z.object({
-  command: z.optional(z.string().check(z.minLength(1))),
-  args: z.optional(z.array(z.string())),
-  env: z.optional(strings),
-  cwd: z.optional(z.string().check(z.minLength(1))),
-  inheritEnv: z.optional(z.boolean()),
-  url: z.optional(z.string().check(z.minLength(1))),
-  headers: z.optional(strings),
-  ca: z.optional(z.string().check(z.minLength(1))),
+  command: text,
+  args: texts,
+  env: textsByName,
+  cwd: text,
+  inheritEnv: flag,
+  url: text,
+  headers: textsByName,
+  ca: text,
   type: z.optional(transport),
   transport: z.optional(transport),
   protocol: z.optional(z.enum(['auto', 'legacy', 'modern'])),
-  enabled: z.optional(z.boolean()),
+  enabled: flag,
   timeouts: z.optional(timeouts),
   health: z.optional(health),
-  cache: z.optional(cache),
   stop: z.optional(stop),
   tools: z.optional(tools),
-  maxMessageBytes: z.optional(z.int().check(z.minimum(1024), z.maximum(limits.maxMessageBytes))),
+  maxMessageBytes: whole(1024, limits.maxMessageBytes),
 });
 
-const fileDefaults = z.object({ timeouts: z.optional(timeouts), health: z.optional(health), cache: z.optional(cache) });
+const fileDefaults = z.object({ timeouts: z.optional(timeouts), health: z.optional(health) });
 
 const file = z.object({
   mcpServers: z.optional(z.record(z.string(), server)),
   defaults: z.optional(fileDefaults),
-  startConcurrency: z.optional(z.int().check(z.minimum(1), z.maximum(1000))),
+  startConcurrency: whole(1, 1000),
 });
 
-/** One server as its file says it: durations in milliseconds, variables not yet expanded. */
-export type ServerEntry = z.infer<typeof server>;
-export type FileDefaults = z.infer<typeof fileDefaults>;
-export type FileContent = z.infer<typeof file>;
-
-/** The keys of each kind of object, for warnings about the others and for the documentation test. */
-export const knownKeys = {
-  file: Object.keys(file.shape),
-  defaults: Object.keys(fileDefaults.shape),
-  server: Object.keys(server.shape),
-  timeouts: Object.keys(timeouts.shape),
-  health: Object.keys(health.shape),
-  cache: Object.keys(cache.shape),
-  stop: Object.keys(stop.shape),
-  tools: Object.keys(tools.shape),
+/** Each object with keys of its own: the keys that are always looked at, and the parts that are looked at when they are there. */
+export const shapes = {
+  file: { base: file, parts: fileParts as Parts },
+  defaults: { base: fileDefaults, parts: defaultsParts as Parts },
+  server: { base: server, parts: serverParts as Parts },
 } as const;
+
+/** One server as its file says it: durations in milliseconds, variables not yet expanded. */
+export type ServerEntry = z.infer<typeof server> & PartsOf<typeof serverParts>;
+export type FileDefaults = z.infer<typeof fileDefaults> & PartsOf<typeof defaultsParts>;
+export type FileContent = Omit<z.infer<typeof file>, 'mcpServers' | 'defaults'> &
+  PartsOf<typeof fileParts> & {
+    readonly mcpServers?: Record<string, ServerEntry> | undefined;
+    readonly defaults?: FileDefaults | undefined;
+  };
 
 type Issue = { readonly path: (string | number)[]; readonly message: string; readonly key?: boolean };
 
 /** Checks a parsed file. Every issue is told, each at its place; `content` is there only when there is none. */
-export function checkShape(document: JsoncDocument): { content?: FileContent; issues: readonly Issue[] } {
+export function checkShape(document: ConfigDocument): { content?: FileContent; issues: readonly Issue[] } {
   // Compiled checks pay from the hundredth file on; a command reads one or two.
   const result = file.safeParse(document.value, { jitless: true });
-  const issues: Issue[] = [];
-  if (!result.success) {
-    for (const issue of result.error.issues) {
-      const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
-      issues.push({ path, message: issueMessage(issue, document.at(path)) });
-    }
-  }
+  const issues = result.success ? [] : issuesOf(result.error.issues, [], document);
+  const content: FileContent = result.data ?? {};
+  checkParts(document, [], fileParts, content, issues);
+  checkParts(document, ['defaults'], defaultsParts, content.defaults, issues);
   const servers = document.at(['mcpServers']);
   if (isObject(servers)) {
-    for (const [name, entry] of Object.entries(servers))
-      issues.push(...nameIssues(name), ...(isObject(entry) ? kindIssues(name, entry) : []));
+    for (const [name, entry] of Object.entries(servers)) {
+      issues.push(...nameIssues(name));
+      if (!isObject(entry)) continue;
+      issues.push(...kindIssues(name, entry));
+      const known = content.mcpServers?.[name];
+      checkParts(document, ['mcpServers', name], serverParts, known, issues);
+      // Until calls are spread over several endpoints, the first one is the server.
+      if (known && known.url === undefined && known.endpoints?.[0]) known.url = known.endpoints[0].url;
+    }
   }
-  return result.success && issues.length === 0 ? { content: result.data, issues } : { issues };
+  return result.success && issues.length === 0 ? { content, issues } : { issues };
+}
+
+/** Checks the parts that are there; what is good goes into `target`. */
+function checkParts(document: ConfigDocument, path: string[], parts: Parts, target: object | undefined, issues: Issue[]): void {
+  const value = document.at(path);
+  if (!isObject(value)) return;
+  for (const key of Object.keys(value)) {
+    const part = Object.hasOwn(parts, key) ? parts[key] : undefined;
+    // Other programs write "trust": true or false for something that mcpctl does not do.
+    if (!part || (key === 'trust' && typeof value[key] === 'boolean')) continue;
+    const result = part.schema().safeParse(value[key], { jitless: true });
+    if (!result.success) issues.push(...issuesOf(result.error.issues, [...path, key], document));
+    else {
+      for (const issue of part.check?.(result.data) ?? []) issues.push({ ...issue, path: [...path, key, ...issue.path] });
+      if (target) (target as Record<string, unknown>)[key] = result.data;
+    }
+  }
+}
+
+function issuesOf(found: readonly z.core.$ZodIssue[], base: string[], document: ConfigDocument): Issue[] {
+  return found.map((issue) => {
+    const path = [...base, ...issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key))];
+    return { path, message: issueMessage(issue, document.at(path)) };
+  });
 }
 
 function nameIssues(name: string): Issue[] {
@@ -115,12 +118,19 @@ function nameIssues(name: string): Issue[] {
   return [{ path: ['mcpServers', name], key: true, message: `${rule}; got ${JSON.stringify(name.slice(0, 80))}` }];
 }
 
-/** A server is a program or an address, and its type fits. */
+/** A server is a program, an address or several addresses, and its type fits. */
 function kindIssues(name: string, entry: { [key: string]: JsonValue }): Issue[] {
   const at = (key: string, message: string): Issue => ({ path: ['mcpServers', name, key], key: true, message });
   const hasCommand = Object.hasOwn(entry, 'command');
-  const hasUrl = Object.hasOwn(entry, 'url');
-  if (hasCommand && hasUrl) return [at('url', '"command" and "url" exclude each other: a server is a program or an address')];
+  const hasEndpoints = Object.hasOwn(entry, 'endpoints');
+  const hasUrl = Object.hasOwn(entry, 'url') || hasEndpoints;
+  if (hasCommand && hasUrl) {
+    const other = hasEndpoints ? 'endpoints' : 'url';
+    return [at(other, `"command" and "${other}" exclude each other: a server is a program or an address`)];
+  }
+  if (hasEndpoints && Object.hasOwn(entry, 'url')) {
+    return [at('endpoints', '"url" and "endpoints" exclude each other: put the address into "endpoints"')];
+  }
   if (!hasCommand && !hasUrl) {
     return [{ path: ['mcpServers', name], key: true, message: 'needs "command" (a program) or "url" (an address)' }];
   }
@@ -128,7 +138,8 @@ function kindIssues(name: string, entry: { [key: string]: JsonValue }): Issue[] 
   const types = (['type', 'transport'] as const).filter((key) => typeof entry[key] === 'string');
   for (const key of types) {
     const isStdio = entry[key] === 'stdio';
-    if (isStdio && hasUrl) issues.push(at(key, `"stdio" needs "command", but this server has "url"`));
+    const address = hasEndpoints ? 'endpoints' : 'url';
+    if (isStdio && hasUrl) issues.push(at(key, `"stdio" needs "command", but this server has "${address}"`));
     if (!isStdio && hasCommand && entry[key] !== 'auto')
       issues.push(at(key, `"${entry[key]}" needs "url", but this server has "command"`));
   }
@@ -143,39 +154,6 @@ type Transport = z.infer<typeof transport>;
 /** The transport under its one name here. */
 export function normalType(type: Transport): 'stdio' | 'http' | 'sse' | 'auto' {
   return type === 'streamable-http' || type === 'streamableHttp' ? 'http' : type;
-}
-
-function issueMessage(issue: z.core.$ZodIssue, input: JsonValue | undefined): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `expected ${article(issue.expected)}, got ${typeName(input)}`;
-    case 'invalid_value':
-      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(', ')}, got ${briefly(input)}`;
-    case 'too_small':
-      return issue.origin === 'string' || issue.origin === 'array'
-        ? 'must not be empty'
-        : `must be at least ${issue.minimum}, got ${briefly(input)}`;
-    case 'too_big':
-      return `must be at most ${issue.maximum}, got ${briefly(input)}`;
-    default:
-      return issue.message;
-  }
-}
-
-function article(expected: string): string {
-  if (expected === 'record') return 'object';
-  return expected === 'int' ? 'whole number' : expected;
-}
-
-function briefly(value: unknown): string {
-  if (typeof value === 'string' || typeof value === 'number') return JSON.stringify(value).slice(0, 80);
-  return typeName(value);
-}
-
-function typeName(value: unknown): string {
-  if (value === null) return 'null';
-  if (value === undefined) return 'nothing';
-  return Array.isArray(value) ? 'array' : typeof value;
 }
 
 export function isObject(value: unknown): value is { [key: string]: JsonValue } {

@@ -1,78 +1,103 @@
 /** Warnings about keys that have no effect: misspelt, from another program, or of a later version. Nothing is dropped in silence. */
+import type * as z from 'zod/mini';
 import { suggest } from '../core/suggest.js';
-import type { JsoncDocument, JsonValue } from './document.js';
+import type { ConfigDocument, JsonValue } from './document.js';
 import type { KeyPath } from './position.js';
 import type { ConfigProblem } from './schema.js';
-import { isObject, knownKeys } from './shape.js';
+import { isObject, shapes } from './shape.js';
 
-type Kind = keyof typeof knownKeys;
-
-/** Keys that are planned and have no effect yet. */
-const laterKeys: Partial<Record<Kind, readonly string[]>> = {
+/** Keys that are planned and have no effect yet, by the object they stand in. */
+const laterKeys: Readonly<Record<string, readonly string[]>> = {
   file: ['credentials', 'metrics', 'state'],
   defaults: ['retry', 'circuitBreaker', 'pool'],
-  server: ['retry', 'circuitBreaker', 'pool', 'concurrency', 'balance', 'endpoints', 'stateless', 'pin', 'oauth', 'trust'],
+  server: ['retry', 'circuitBreaker', 'pool', 'concurrency', 'balance', 'stateless', 'pin', 'oauth', 'trust'],
   timeouts: ['idle'],
   cache: ['maxSize', 'policy'],
 };
 
-/** What other programs call the same thing. */
-const otherNames: Partial<Record<Kind, Readonly<Record<string, string>>>> = {
-  file: { servers: '"mcpServers"', mcp: '"mcpServers"', mcp_servers: '"mcpServers"' },
+/** What other programs call something that mcpctl has in another form. Exact equivalents are read, see `dialect`. */
+const otherNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   server: {
-    disabled: '"enabled": false',
-    cmd: '"command"',
-    environment: '"env"',
-    envs: '"env"',
-    httpUrl: '"url"',
-    serverUrl: '"url"',
-    uri: '"url"',
-    http_headers: '"headers"',
     timeout: '"timeouts": { "call": "60s" }',
-    includeTools: '"tools": { "include": […] }',
-    excludeTools: '"tools": { "exclude": […] }',
+    envFile: 'the variables themselves into "env"',
+    env_vars: `"env": { "NAME": "\${NAME}" } for each of them`,
   },
 };
 
 /** Keys that are accepted and mean nothing here. */
-const ignoredKeys: Partial<Record<Kind, readonly string[]>> = { file: ['$schema'], server: ['description'] };
+const ignoredKeys: Readonly<Record<string, readonly string[]>> = { file: ['$schema', 'inputs'], server: ['description'] };
 
-export function unknownKeys(document: JsoncDocument): ConfigProblem[] {
+export function unknownKeys(document: ConfigDocument): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const check = (kind: Kind, path: KeyPath) => {
-    const value = document.at(path);
-    if (!isObject(value)) return;
-    for (const key of Object.keys(value)) {
-      const message = messageFor(kind, key);
-      if (message) problems.push(document.problem('warning', [...path, key], message, { key: true }));
-    }
-  };
-  const checkNested = (path: KeyPath, kinds: readonly Kind[]) => {
-    for (const kind of kinds) check(kind, [...path, kind]);
-  };
-  check('file', []);
-  check('defaults', ['defaults']);
-  checkNested(['defaults'], ['timeouts', 'health', 'cache']);
+  const warn = (path: KeyPath, message: string) => problems.push(document.problem('warning', path, message, { key: true }));
+  const { base, parts } = shapes.file;
+  walk('file', base.shape, parts, document.value, [], warn);
   const names = entriesOf(document.at(['mcpServers']));
   for (const name of names) {
-    check('server', ['mcpServers', name]);
-    checkNested(['mcpServers', name], ['timeouts', 'health', 'cache', 'stop', 'tools']);
+    const endpoints = document.at(['mcpServers', name, 'endpoints']);
+    if (!Array.isArray(endpoints) || endpoints.length < 2) continue;
+    warn(['mcpServers', name, 'endpoints'], `only the first of ${endpoints.length} endpoints is used in this version`);
   }
   problems.push(...similarNames(document, names));
   return problems;
 }
 
-function messageFor(kind: Kind, key: string): string | undefined {
-  if (knownKeys[kind].includes(key) || ignoredKeys[kind]?.includes(key)) return undefined;
-  if (laterKeys[kind]?.includes(key)) return `"${key}" has no effect in this version`;
+type Fields = Readonly<Record<string, z.core.$ZodType>>;
+type Parts = (typeof shapes)['file']['parts'];
+type Warn = (path: KeyPath, message: string) => void;
+
+/** Looks through one object. `kind` names it in the tables above. */
+function walk(kind: string, fields: Fields, parts: Parts, value: JsonValue, path: KeyPath, warn: Warn): void {
+  if (!isObject(value)) return;
+  for (const key of Object.keys(value)) {
+    const schema = Object.hasOwn(fields, key) ? fields[key] : Object.hasOwn(parts, key) ? parts[key]!.schema() : undefined;
+    if (laterKeys[kind]?.includes(key)) warn([...path, key], `"${key}" has no effect in this version`);
+    else if (!schema) {
+      const message = unknownMessage(kind, key, () => [...Object.keys(fields), ...Object.keys(parts)]);
+      if (message) warn([...path, key], message);
+    }
+    const item = value[key]!;
+    if (schema && typeof item === 'object') walkInto(key, schema, item, [...path, key], warn);
+  }
+}
+
+const noParts: Parts = {};
+
+/** Follows a schema to the objects in it. */
+function walkInto(kind: string, schema: z.core.$ZodType, value: JsonValue, path: KeyPath, warn: Warn): void {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case 'optional':
+      walkInto(kind, def.innerType, value, path, warn);
+      return;
+    case 'record': {
+      // Names of variables and headers are free.
+      if (!isObject(value) || def.valueType._zod.def.type !== 'object') return;
+      const kindOfItems = kind === 'mcpServers' ? 'server' : kind;
+      for (const [name, item] of Object.entries(value)) walkInto(kindOfItems, def.valueType, item, [...path, name], warn);
+      return;
+    }
+    case 'array':
+      if (!Array.isArray(value)) return;
+      for (const [index, item] of value.entries()) walkInto(kind, def.element, item, [...path, index], warn);
+      return;
+    case 'object': {
+      const own = kind === 'server' || kind === 'defaults' ? shapes[kind].parts : noParts;
+      walk(kind, def.shape, own, value, path, warn);
+    }
+  }
+}
+
+function unknownMessage(kind: string, key: string, known: () => string[]): string | undefined {
+  if (ignoredKeys[kind]?.includes(key)) return undefined;
   const other = otherNames[kind];
   if (other && Object.hasOwn(other, key)) return `unknown key "${key}" is ignored; mcpctl writes ${other[key]}`;
-  const [near] = suggest(key, knownKeys[kind], 1);
+  const [near] = suggest(key, known(), 1);
   return `unknown key "${key}" is ignored${near === undefined ? '' : `; did you mean "${near}"?`}`;
 }
 
 /** Two names that differ only in case are one file name on some systems and one word to most people. */
-function similarNames(document: JsoncDocument, names: readonly string[]): ConfigProblem[] {
+function similarNames(document: ConfigDocument, names: readonly string[]): ConfigProblem[] {
   const seen = new Map<string, string>();
   const problems: ConfigProblem[] = [];
   for (const name of names) {

@@ -183,20 +183,20 @@ describe('loadConfig', () => {
     await using home = await tempHome();
     await home.writeConfig(
       [
-        '{ "servers": {}, "$schema": "x", "metrics": {}, "defaults": { "retry": {}, "timeouts": { "cal": "1s" } },',
+        '{ "sarvers": {}, "$schema": "x", "metrics": {}, "defaults": { "retry": {}, "timeouts": { "cal": "1s" } },',
         '  "mcpServers": {',
-        '    "a": { "command": "x", "agrs": [], "disabled": true, "retry": {}, "headers": {}, "timeouts": { "idle": "1s" } },',
+        '    "a": { "command": "x", "agrs": [], "timeout": 10000, "retry": {}, "headers": {}, "timeouts": { "idle": "1s" } },',
         '    "A": { "url": "https://x.example", "cwd": "/", "xyzzy": 1 } } }',
       ].join('\n'),
     );
     const config = await loadFor(home);
     expect(warnings(config)).toEqual([
-      'warning 1:3 servers: unknown key "servers" is ignored; mcpctl writes "mcpServers"',
+      'warning 1:3 sarvers: unknown key "sarvers" is ignored',
       'warning 1:34 metrics: "metrics" has no effect in this version',
       'warning 1:63 defaults.retry: "retry" has no effect in this version',
       'warning 1:90 defaults.timeouts.cal: unknown key "cal" is ignored; did you mean "call"?',
       'warning 3:28 mcpServers.a.agrs: unknown key "agrs" is ignored; did you mean "args"?',
-      'warning 3:40 mcpServers.a.disabled: unknown key "disabled" is ignored; mcpctl writes "enabled": false',
+      'warning 3:40 mcpServers.a.timeout: unknown key "timeout" is ignored; mcpctl writes "timeouts": { "call": "60s" }',
       'warning 3:58 mcpServers.a.retry: "retry" has no effect in this version',
       'warning 3:100 mcpServers.a.timeouts.idle: "idle" has no effect in this version',
       'warning 4:52 mcpServers.A.xyzzy: unknown key "xyzzy" is ignored',

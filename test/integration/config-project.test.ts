@@ -110,7 +110,7 @@ describe('a server of a project file', () => {
       problem: {
         code: 'UNTRUSTED',
         message: `Server "web" of ${file} is not approved`,
-        hint: 'look at it and decide: mcpctl trust approve web',
+        hint: 'mcpctl trust approve web',
       },
     });
     expect(serverOf(config, 'run')).toMatchObject({

@@ -27,7 +27,10 @@ async function watcher() {
   const log: ManagerEvent[] = [];
   events.onAny((event) => log.push(event));
   const control = { reloads: 0, reload: async (): Promise<ConfigChange> => nothing };
-  const config = { files: [], places: { configDir: dir, userFile: join(dir, 'config.json') } } as unknown as Config;
+  const config = {
+    files: [],
+    places: { configDir: dir, userFile: join(dir, 'config.json'), userToml: join(dir, 'config.toml') },
+  } as unknown as Config;
   let touch = () => {};
   const watched = new ConfigWatcher({
     manager: {

@@ -1,0 +1,135 @@
+/** Types, bounds and contradictions of the parts that few files have: each error at its place. */
+import { describe, expect, it } from 'vitest';
+import { JsoncDocument } from '../../../src/config/document.js';
+import { formatPath } from '../../../src/config/position.js';
+import { checkShape } from '../../../src/config/shape.js';
+import { unknownKeys } from '../../../src/config/unknown-keys.js';
+
+const read = (value: unknown) => JsoncDocument.parse('c.json', JSON.stringify(value));
+const issuesOf = (value: unknown) => checkShape(read(value)).issues.map(({ path, message }) => `${formatPath(path)}: ${message}`);
+const withServer = (entry: object) => ({ mcpServers: { a: { url: 'https://x', ...entry } } });
+
+describe('checkShape', () => {
+  it.each([
+    [{ retry: 3 }, 'retry: expected object, got number'],
+    [
+      { retry: { strategy: 'fibonacci' } },
+      'retry.strategy: expected "exponential", "linear", "adaptive", "none", got "fibonacci"',
+    ],
+    [{ retry: { preset: 'slow' } }, 'retry.preset: expected "quick", "standard", "network", "throttle", got "slow"'],
+    [{ retry: { baseDelay: 100 } }, 'retry.baseDelay: a duration needs a unit: write "100ms" or "100s" instead of 100'],
+    [{ retry: { baseDelay: '6s', maxDelay: '5s' } }, 'retry.baseDelay: must not be above "maxDelay"'],
+    [{ retry: { maxAttempts: 0 } }, 'retry.maxAttempts: must be at least 1, got 0'],
+    [{ retry: { jitter: 1.5 } }, 'retry.jitter: must be at most 1, got 1.5'],
+    [{ retry: { tools: { t: { jitter: -1 } } } }, 'retry.tools.t.jitter: must be at least 0, got -1'],
+    [{ retry: { tools: { t: { baseDelay: '2s', maxDelay: '1s' } } } }, 'retry.tools.t.baseDelay: must not be above "maxDelay"'],
+    [{ circuitBreaker: { failureRateThreshold: 101 } }, 'circuitBreaker.failureRateThreshold: must be at most 100, got 101'],
+    [{ circuitBreaker: { maxFailures: 1.5 } }, 'circuitBreaker.maxFailures: expected whole number, got number'],
+    [{ circuitBreaker: { tools: { t: { timeout: '0s' } } } }, 'circuitBreaker.tools.t.timeout: must be at least 1 ms, got "0s"'],
+    [{ pool: { min: 5, max: 4 } }, 'pool.min: must not be above "max"'],
+    [{ pool: { maxIdle: 5, max: 4 } }, 'pool.maxIdle: must not be above "max"'],
+    [{ pool: { maxLifetime: '8d' } }, 'pool.maxLifetime: must be at most 7 d, got "8d"'],
+    [{ concurrency: { inFlight: 0 } }, 'concurrency.inFlight: must be at least 1, got 0'],
+    [{ cache: { enabled: 'no' } }, 'cache.enabled: expected boolean, got string'],
+    [{ cache: { policy: 'mru' } }, 'cache.policy: expected "lru", "lfu", "fifo", "ttl", got "mru"'],
+    [{ health: { interval: '-1s' } }, 'health.interval: expected a duration such as "500ms", "30s", "10m" or "24h", got "-1s"'],
+    [{ health: { timeout: '0s' } }, 'health.timeout: must be at least 1 ms, got "0s"'],
+    [{ timeouts: { idle: true } }, 'timeouts.idle: expected a duration such as "30s", got boolean'],
+    [{ stateless: 'yes' }, 'stateless: expected boolean, got string'],
+    [
+      { balance: 'fair' },
+      'balance: expected "round-robin", "least-connections", "weighted", "health", "response-time", "random", "priority", got "fair"',
+    ],
+    [{ pin: 1 }, 'pin: expected boolean, got number'],
+    [{ oauth: { scopes: 'read' } }, 'oauth.scopes: expected array, got string'],
+    [{ trust: { annotations: 1 } }, 'trust.annotations: expected boolean, got number'],
+    [{ trust: 'yes' }, 'trust: expected object, got string'],
+  ])('of a server with %j: %s', (entry, message) => {
+    expect(issuesOf(withServer(entry))).toEqual([`mcpServers.a.${message}`]);
+  });
+
+  it.each([
+    [{ endpoints: [] }, 'endpoints: must not be empty'],
+    [{ endpoints: [{ weight: 1 }] }, 'endpoints[0].url: expected string, got nothing'],
+    [{ endpoints: [{ url: 'https://x', weight: -1 }] }, 'endpoints[0].weight: must be at least 0, got -1'],
+    [{ endpoints: [{ url: 'https://x' }, { url: 'https://x' }] }, 'endpoints[1].url: the same address as endpoints[0]'],
+    [{ endpoints: [{ url: 'https://x', weight: 0 }] }, 'endpoints[0].weight: at least one weight must be above 0'],
+    [
+      { endpoints: [{ url: 'u' }], url: 'v' },
+      'endpoints: "url" and "endpoints" exclude each other: put the address into "endpoints"',
+    ],
+    [
+      { endpoints: [{ url: 'u' }], command: 'v' },
+      'endpoints: "command" and "endpoints" exclude each other: a server is a program or an address',
+    ],
+    [{ endpoints: [{ url: 'u' }], type: 'stdio' }, 'type: "stdio" needs "command", but this server has "endpoints"'],
+  ])('of endpoints %j: %s', (entry, message) => {
+    expect(issuesOf({ mcpServers: { a: entry } })).toEqual([`mcpServers.a.${message}`]);
+  });
+
+  it.each([
+    [{ defaults: { pool: { min: 2, max: 1 } } }, 'defaults.pool.min: must not be above "max"'],
+    [{ defaults: { retry: { baseDelay: '2s', maxDelay: '1s' } } }, 'defaults.retry.baseDelay: must not be above "maxDelay"'],
+    [{ defaults: { cache: [] } }, 'defaults.cache: expected object, got array'],
+    [{ credentials: { store: 'paper' } }, 'credentials.store: expected "auto", "keychain", "file", "memory", got "paper"'],
+    [{ metrics: { port: 65_536 } }, 'metrics.port: must be at most 65535, got 65536'],
+    [{ metrics: null }, 'metrics: expected object, got null'],
+    [{ state: { store: 'redis' } }, 'state.redis.url: is needed with "store": "redis"'],
+    [{ state: { ttl: '1ms' } }, 'state.ttl: must be at least 1 s, got "1ms"'],
+  ])('of a file with %j: %s', (value, message) => {
+    expect(issuesOf(value)).toEqual([message]);
+  });
+
+  it('gives durations in milliseconds, takes "0s" as no health checks, and the first endpoint as the address', () => {
+    const { content } = checkShape(
+      read({
+        mcpServers: {
+          a: {
+            endpoints: [{ url: 'https://a' }, { url: 'https://b' }],
+            cache: { ttl: '30s' },
+            health: { interval: '0s' },
+            trust: true,
+          },
+        },
+        defaults: { cache: { enabled: false } },
+      }),
+    );
+    expect(content?.mcpServers?.a).toMatchObject({ url: 'https://a', cache: { ttl: 30_000 }, health: { interval: 0 } });
+    expect(content?.defaults?.cache).toEqual({ enabled: false });
+  });
+});
+
+describe('unknownKeys', () => {
+  const told = (value: unknown) => unknownKeys(read(value)).map(({ path, message }) => `${path}: ${message}`);
+
+  it('looks into every part, with a suggestion', () => {
+    expect(
+      told(
+        withServer({
+          cache: { tll: '1m' },
+          endpoints: [{ url: 'u', wieght: 1 }],
+          retry: { tools: { t: { jiter: 0 } } },
+        }),
+      ),
+    ).toEqual([
+      'mcpServers.a.cache.tll: unknown key "tll" is ignored; did you mean "ttl"?',
+      'mcpServers.a.endpoints[0].wieght: unknown key "wieght" is ignored; did you mean "weight"?',
+      'mcpServers.a.retry: "retry" has no effect in this version',
+      'mcpServers.a.retry.tools.t.jiter: unknown key "jiter" is ignored; did you mean "jitter"?',
+    ]);
+  });
+
+  it('says nothing about names that are free: variables, headers and servers', () => {
+    expect(
+      told({ mcpServers: { constructor1: { command: 'x', env: { tll: '1' } }, cache: { url: 'u', headers: { retry: 'x' } } } }),
+    ).toEqual([]);
+  });
+
+  it('says of several endpoints that only the first is used, and of one nothing', () => {
+    const endpoints = [{ url: 'https://a' }, { url: 'https://b' }];
+    expect(told({ mcpServers: { a: { endpoints } } })).toEqual([
+      'mcpServers.a.endpoints: only the first of 2 endpoints is used in this version',
+    ]);
+    expect(told({ mcpServers: { a: { endpoints: endpoints.slice(1) } } })).toEqual([]);
+  });
+});
