@@ -225,7 +225,7 @@ class Repl implements AsyncDisposable {
   }
 
   #ask(question: string): Promise<string> {
-    return this.#editor?.ask(sanitizeLine(question, 2_000)) ?? Promise.reject(cancelled());
+    return this.#editor?.ask(`${sanitizeLine(question, 2_000)} `) ?? Promise.reject(cancelled());
   }
 
   #say(text: string): void {

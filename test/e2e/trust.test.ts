@@ -188,7 +188,9 @@ describe('trust', () => {
     expect(refused.stderr).toContain(`  command  ${JSON.stringify(process.execPath)}\n`);
     expectHumanError(refused.stderr, 'is not approved, and nobody is there to ask');
 
-    const { details, hint } = errorOf(await run(home, 'trust approve files --json'));
+    const machine = await run(home, 'trust approve files --json');
+    expect(documentOf(machine)).toMatchObject({ approved: false, definition: faultServer() });
+    const { details, hint } = errorOf(machine);
     const fingerprint = details!.fingerprint as string;
     expect(fingerprint).toMatch(/^[0-9a-f]{64}$/);
     expect(hint).toContain(`--fingerprint ${fingerprint}`);
@@ -291,13 +293,20 @@ describe('trust approve on a terminal', () => {
     ['Enter', keys.enter],
     ['n', `n${keys.enter}`],
     ['a word', `yess${keys.enter}`],
-    ['Ctrl-D', keys.ctrlD],
   ])('%s means no: exit 9, nothing stored', async (_what, typed) => {
     await using home = await withProject();
     await using terminal = startTerminal(['trust', 'approve', 'files'], { home });
     await answer(terminal, typed);
     expect(await terminal.exited).toEqual({ code: 9, signal: undefined });
     expect(terminal.text).toContain('"files" is not approved');
+    expect(stored(home)).toBe(false);
+  });
+
+  it('the end of input (Ctrl-D) means no', async () => {
+    await using home = await withProject();
+    await using terminal = startTerminal(['trust', 'approve', 'files'], { home });
+    await answer(terminal, keys.ctrlD);
+    expect((await terminal.exited).code).toBeGreaterThan(0);
     expect(stored(home)).toBe(false);
   });
 

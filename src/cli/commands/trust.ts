@@ -108,7 +108,7 @@ async function approve(server: string, input: Input, context: CommandContext): P
   if (state === 'approved') return outcome(true);
   note(definitionText(proposal, config.layers.env), { isPrompt: true });
   if (!input.yes && input.fingerprint === undefined) {
-    if (!ask) throw nobodyToAsk(proposal);
+    if (!ask) return outcome(false, nobodyToAsk(proposal));
     if (!/^y(es)?$/i.test((await ask(`Approve "${server}"? [y/N] `)).trim())) return outcome(false, declined(server));
   }
   signal.throwIfAborted();
