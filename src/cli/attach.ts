@@ -27,7 +27,8 @@ export interface Glance {
   readonly isAnswered: boolean;
 }
 
-const flagsWithValue = new Set(['-c', '--config', '--preset', '--timeout']);
+/** Flags that take the next word, those of `add` included: behind its name come the words of a program, and those are not ours. */
+const flagsWithValue = new Set(['-c', '--config', '--preset', '--timeout', '--env', '--header', '--transport', '--cwd']);
 
 /** Reads the global flags that decide where a command runs. The parser proper reads the words again, and complains where it has to. */
 export function glance(words: readonly string[]): Glance {
@@ -41,8 +42,8 @@ export function glance(words: readonly string[]): Glance {
     if (word === '--') break;
     if (!word.startsWith('-')) {
       command ??= word;
-      // What follows the name in `add` belongs to the command that is added.
-      if (command === 'add' && ++names === 2) break;
+      // Behind a URL flags go on; anything else begins the command line of a program.
+      if (command === 'add' && ++names === 3 && !/^https?:\/\//i.test(word)) break;
       continue;
     }
     const [flag = '', inline] = word.startsWith('--')

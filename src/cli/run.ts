@@ -1,6 +1,7 @@
 /** One command from words to exit code, the same for the REPL, a batch line and a one-shot: every cross-cutting wish is a step here. */
 
-import type { Config } from '../config/schema.js';
+import { formatProblem } from '../config/position.js';
+import type { Config, ConfigProblem } from '../config/schema.js';
 import { formatDuration } from '../core/duration.js';
 import { exitCodeFor, McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Redactor } from '../core/redact.js';
@@ -71,9 +72,20 @@ export function printError(error: unknown, globals: Pick<GlobalOptions, 'json' |
   const lines = [`error: ${where}${known.message}`];
   const stderr = known.details?.stderr;
   if (Array.isArray(stderr)) lines.push(...stderr.map((line) => `  stderr: ${String(line)}`));
+  lines.push(...furtherProblems(known));
   if (known.hint) lines.push(`hint: ${known.hint}`);
   if (globals.verbose && (known.code === 'INTERNAL' || known.cause)) lines.push(stackOf(known));
   terminal.writeError(`${redactor.redact(sanitizeText(lines.join('\n')))}\n`);
+}
+
+const maxProblems = 20;
+
+/** What else is wrong with the configuration: the first problem is the error's message. */
+function furtherProblems({ code, details }: McpctlError): string[] {
+  if (code !== 'CONFIG_INVALID' || !Array.isArray(details?.problems)) return [];
+  const errors = (details.problems as ConfigProblem[]).filter(({ severity }) => severity === 'error').slice(1);
+  const lines = errors.slice(0, maxProblems).map((problem) => `  also: ${formatProblem(problem)}`);
+  return errors.length > maxProblems ? [...lines, `  … and ${errors.length - maxProblems} more`] : lines;
 }
 
 const dayMs = 24 * 60 * 60 * 1000;

@@ -59,7 +59,8 @@ export function explainServer(config: Config, server: ServerConfig): Explanation
   const all = definitionsOf(layers.files).get(server.name) ?? [];
   const inForce = all.findLast(({ file }) => file.path === server.file) ?? all.at(-1)!;
   const isOverridden = server.enabled !== server.enabledInFile;
-  const own = formatPath(['mcpServers', server.name]);
+  // As it stands in the file, which may be of another program's shape.
+  const own = inForce.file.parsed.document.problem('warning', ['mcpServers', server.name], '').path;
   return {
     server: server.name,
     source: server.source,

@@ -51,9 +51,7 @@ export function configInvalid(
   const more = errors.length - 1;
   const message = first ? formatProblem(first) : 'The configuration is invalid';
   return new McpctlError('CONFIG_INVALID', more > 0 ? `${message} (and ${more} more)` : message, {
-    hint:
-      options.hint ??
-      (more > 0 ? 'mcpctl config validate lists all of them' : 'correct the file, then check it with: mcpctl config validate'),
+    hint: options.hint ?? 'correct the file, then check it with: mcpctl config validate',
     server: options.server,
     cause: options.cause,
     details: { problems: problems.map((problem) => ({ ...problem })) },

@@ -148,6 +148,11 @@ export async function editUserFile(
       const change = edit(before);
       if (!change) return false;
       const text = checked(before, change);
+      if (Buffer.byteLength(text) > limits.configFileBytes) {
+        throw new McpctlError('CONFIG_INVALID', `${file} would become larger than ${limits.configFileBytes / 1024 ** 2} MiB`, {
+          hint: 'nothing was changed; put large values into a file that the server reads itself',
+        });
+      }
       await removeTemporaryFiles(target);
       await writeFileAtomic(target, before.document.hasBom ? bom + text : text);
       return true;

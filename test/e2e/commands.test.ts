@@ -284,8 +284,8 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** These need a project, or leave a process: trust.test.ts and attach.test.ts have them. */
-const elsewhere = ['trust approve', 'trust revoke', 'up'];
+/** These need a project, leave a process, or work only once: trust.test.ts, attach.test.ts and add-remove.test.ts have them. */
+const elsewhere = ['trust approve', 'trust revoke', 'up', 'add', 'remove'];
 
 /** What must have a case: every command, and every action of a command that has actions. */
 const wanted = registry

@@ -4,7 +4,7 @@ import { readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type TempHome, tempHome } from '../support/temp-home.js';
-import { startTerminal, type Terminal } from '../support/terminal.js';
+import { keys, startTerminal, type Terminal } from '../support/terminal.js';
 import { waitFor } from '../support/wait-for.js';
 import { faultServer } from './kit.js';
 
@@ -58,6 +58,13 @@ async function shows(terminal: Terminal, pattern: string | RegExp, act: () => Pr
 async function leave(terminal: Terminal): Promise<void> {
   terminal.type('/exit\r');
   expect(await terminal.exited).toEqual({ code: 0, signal: undefined });
+}
+
+/** The first start offers to add a server; Ctrl-C leaves it out. */
+async function withoutOffer(terminal: Terminal): Promise<void> {
+  await terminal.waitFor('Add a first server?');
+  terminal.type(keys.ctrlC);
+  await terminal.waitFor('No servers yet');
 }
 
 describe('editing the configuration under an open REPL', () => {
@@ -151,7 +158,7 @@ describe('editing the configuration under an open REPL', () => {
     await using home = await tempHome();
     await rm(home.configDir, { recursive: true });
     await using terminal = startTerminal([], { home });
-    await terminal.waitFor('No servers yet');
+    await withoutOffer(terminal);
     await shows(terminal, '+ first connected', () => home.writeConfig({ mcpServers: { first: server(home, 'first') } }));
     await leave(terminal);
   });
@@ -193,7 +200,7 @@ describe('editing the configuration under an open REPL', () => {
     await using home = await tempHome();
     const file = await home.writeConfig({ mcpServers: {} });
     await using terminal = startTerminal([], { home });
-    await terminal.waitFor('No servers yet');
+    await withoutOffer(terminal);
     const leaky = {
       command: 'sh',
       args: ['-c', 'echo "refused: $API_TOKEN" >&2; exit 1'],

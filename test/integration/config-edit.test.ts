@@ -125,6 +125,17 @@ describe('the user’s file', () => {
     expect(await readdir(home.configDir)).toEqual(['config.json']);
   });
 
+  it('does not grow beyond the 10 MiB that can be read again', async () => {
+    await using home = await tempHome();
+    const file = await home.writeConfig({ mcpServers: {}, note: 'x'.repeat(10 * 1024 ** 2 - 200) });
+    const before = (await stat(file)).size;
+    await expect(addServer(placesOf(home), 'a', { command: 'x'.repeat(200) }, access)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: `${file} would become larger than 10 MiB`,
+    });
+    expect((await stat(file)).size).toBe(before);
+  });
+
   it.each([
     ['remove', '[mcpServers]\na = { command = "x" }\n', 'take out mcpServers.a by hand, near line 2', []],
     ['disable', '[mcpServers]\na.command = "x"\n', 'write by hand, near line 2:', ['[mcpServers.a]', 'enabled = false']],

@@ -127,7 +127,7 @@ describe('a malformed configuration', () => {
     expect(error.details?.problems).toHaveLength(3);
     expect(error.message).toMatch(`${file}:1:`);
     expect(error.message).toMatch(/ \(and 2 more\)$/);
-    expect(error.hint).toBe('mcpctl config validate lists all of them');
+    expect(error.hint).toBe('correct the file, then check it with: mcpctl config validate');
   });
 
   it('tells the errors of two files given with -c together', async () => {

@@ -29,6 +29,10 @@ describe('glance', () => {
     ['--version', { isAnswered: true }],
     ['add x node -c server.js --json --help', { command: 'add' }],
     ['--json add x node -c server.js', { command: 'add', json: true }],
+    ['add --env A=b x node -c server.js', { command: 'add' }],
+    ['add x --json node --help', { command: 'add', json: true }],
+    ['add x https://a.example -c file --header K:V --json', { command: 'add', config: ['file'], json: true }],
+    ['add x -- https://a.example -c file', { command: 'add' }],
     ['-c', {}],
   ])('%s', (line, expected) => {
     expect(glance(line.split(' ').filter(Boolean))).toEqual({ ...none, ...expected });
