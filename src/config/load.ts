@@ -15,7 +15,6 @@ import {
   type ConfigProblem,
   defaultStartConcurrency,
   type ServerConfig,
-  type ServerSource,
 } from './schema.js';
 import { overridesFor, readSettings } from './settings.js';
 
