@@ -9,7 +9,7 @@ import { startTerminal, type Terminal } from '../support/terminal.js';
 import { waitFor } from '../support/wait-for.js';
 import { faultServer } from './kit.js';
 
-async function shows(terminal: Terminal, pattern: string | RegExp, act: () => Promise<unknown> | void): Promise<void> {
+async function shows(terminal: Terminal, pattern: string | RegExp, act: () => unknown): Promise<void> {
   const after = terminal.text.length;
   await act();
   await terminal.waitFor(pattern, { after });
