@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 const hotPath = [
+  'cli/attach',
   'cli/event-notes',
   'cli/progress',
   'cli/run',
@@ -14,6 +15,7 @@ const hotPath = [
   'config/paths',
   'io/process-group',
   'manager/manager',
+  'observe/server-logs',
   'state/server-memory',
 ];
 

@@ -17,6 +17,7 @@ import {
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../core/clock.js';
+import { withFileLock } from '../io/file-lock.js';
 import { ensureFolder, ensureFolderSync } from '../io/folders.js';
 import { logFiles, logLimits } from './log-line.js';
 
@@ -146,7 +147,6 @@ export class LogFile implements AsyncDisposable {
   }
 
   async #turnOver(): Promise<void> {
-    const { withFileLock } = await import('../io/file-lock.js');
     const { path, clock, pid } = this.#options;
     await withFileLock(`${path}.lock`, { clock, pid, timeoutMs: lockTimeoutMs }, async () => {
       const named = await this.#named();
