@@ -42,6 +42,7 @@ async function runInManager(words: readonly string[]): Promise<number | undefine
     {
       words,
       front: 'shell',
+      atPrompt: false,
       cwd: process.cwd(),
       json: env.MCPCTL_JSON === '1',
       quiet,

@@ -123,6 +123,7 @@ function newSession(defaults: Session['defaults'], isRepl: boolean): Session {
   let opened: ReturnType<Session['open']> | undefined;
   return {
     front: isRepl ? 'repl' : 'shell',
+    atPrompt: false,
     terminal,
     redactor,
     cwd: process.cwd(),
@@ -195,7 +196,18 @@ function remoteRun(globals: GlobalOptions): NonNullable<Session['remote']> {
     const { json = false, quiet = false, verbose = false, noColor = false } = defaults;
     const { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed } = terminal;
     const look = { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, canAsk: terminal.ask !== undefined };
-    const request = { words: line, front: 'repl', cwd: session.cwd, json, quiet, verbose, noColor, where, ...look } as const;
+    const request = {
+      words: line,
+      front: 'repl',
+      atPrompt: session.atPrompt,
+      cwd: session.cwd,
+      json,
+      quiet,
+      verbose,
+      noColor,
+      where,
+      ...look,
+    } as const;
     const end = await runAttached(options, request, terminal, signal);
     const { code, message } = explainEnd(end, { json, quiet }, version);
     if (message) terminal.writeError(message);

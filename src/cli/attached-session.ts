@@ -23,7 +23,7 @@ export interface AttachedParts {
 /** @returns the exit code, or `local` for what has to run where it was typed */
 export function runForAttached({ manager, redactor, clock, version, host }: AttachedParts) {
   return async (request: RunRequest, terminal: Terminal, signal: AbortSignal): Promise<number | 'local'> => {
-    const { words, front, cwd, json, quiet, verbose, noColor, where } = request;
+    const { words, front, atPrompt, cwd, json, quiet, verbose, noColor, where } = request;
     const parsed = await parse(words, registry, front).catch(() => undefined);
     if (parsed && (parsed.kind !== 'command' || parsed.spec.here || parsed.spec.host)) return 'local';
     const note = (line: string) => terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
@@ -33,6 +33,7 @@ export function runForAttached({ manager, redactor, clock, version, host }: Atta
     const progressTerminal = { ...terminal, stderrIsTerminal: false };
     const session: Session = {
       front,
+      atPrompt,
       terminal,
       redactor,
       cwd,

@@ -18,7 +18,7 @@ export const maxLineBytes = 1024 ** 2;
 
 /** Runs the lines of `input`. Reads no further than it has run, so that a script may be written while it runs. */
 export async function runBatch({ input, session: base, keepGoing, signal }: BatchOptions): Promise<number> {
-  const session = replSession(base, { readInput: () => Promise.reject(stdinIsScript()) });
+  const session = replSession(base, { readInput: () => Promise.reject(stdinIsScript()) }, { atPrompt: false });
   let firstFailure = 0;
   const lines = readLines(input, signal);
   try {

@@ -65,6 +65,8 @@ export interface CommandContext {
   readonly config: Config;
   /** Aborted by Ctrl-C, an end signal, or the overall `--timeout`. */
   readonly signal: AbortSignal;
+  /** Typed at the prompt of a session, where an answer comes at once; a script waits for servers to settle. */
+  readonly atPrompt: boolean;
   /**
    * A line for the person in front of it, on stderr. `isPrompt`: what a decision is about. It is shown with --quiet too where somebody
    * is asked, nothing in it is redacted, so that nobody can hide a part of it, and with --json it stays away: it stands in the data.

@@ -12,7 +12,7 @@ export const registry: readonly CommandSpec[] = [
     aliases: ['list'],
     summary: 'Show every server: state, tools, latency, last error',
     description:
-      'In one shot this connects every enabled server and waits until each has settled or --timeout has passed; what is unfinished then is shown as connecting. In the REPL it answers at once.\nWith --check the exit code tells: 0 all connected, 3 only logins are missing, 4 something else is wrong.',
+      'In one shot this connects every enabled server and waits until each has settled or --timeout has passed; what is unfinished then is shown as connecting. A manager that stays waits for those that are connecting. At the prompt of the REPL it answers at once.\nWith --check the exit code tells: 0 all connected, 3 only logins are missing, 4 something else is wrong.',
     examples: ['status', 'status github --json', 'status --check', 'status --no-connect'],
     positionals: [servers],
     flags: [

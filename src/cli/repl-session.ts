@@ -7,10 +7,15 @@ import type { Session } from './run.js';
 import type { Terminal } from './terminal.js';
 
 /** The same session with some of its terminal replaced; its lines may begin with `/mcp` and `/`. */
-export function replSession(session: Session, terminal: Partial<Pick<Terminal, 'ask' | 'readInput'>>): Session {
+export function replSession(
+  session: Session,
+  terminal: Partial<Pick<Terminal, 'ask' | 'readInput'>>,
+  { atPrompt }: { atPrompt: boolean },
+): Session {
   const { progress } = session;
   return {
     front: 'repl',
+    atPrompt,
     terminal: overlay(session.terminal, terminal),
     redactor: session.redactor,
     cwd: session.cwd,

@@ -64,7 +64,7 @@ class Repl implements AsyncDisposable {
     const { session, redactor, clock, historyFile } = options;
     const { stdoutIsTerminal, colorAllowed } = session.terminal;
     this.#color = stdoutIsTerminal && colorAllowed && !session.defaults.noColor;
-    this.#session = replSession(session, { ask: (question) => this.#ask(question) });
+    this.#session = replSession(session, { ask: (question) => this.#ask(question) }, { atPrompt: true });
     this.#history = new History({ file: historyFile, redactor, onProblem: (problem) => this.#report(problem) });
     this.#notices = new Notices({
       clock,

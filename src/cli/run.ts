@@ -16,6 +16,8 @@ import type { Terminal } from './terminal.js';
 /** What a front end lends to the commands it runs. */
 export interface Session {
   readonly front: 'shell' | 'repl';
+  /** Somebody sits at a prompt; false for commands of a shell and of a script. */
+  readonly atPrompt: boolean;
   readonly terminal: Terminal;
   readonly redactor: Redactor;
   /** Relative paths of arguments start here. */
@@ -148,7 +150,7 @@ async function execute(
   const endProgress = opened && !globals.quiet ? session.progress?.(spec, opened.manager, globals) : undefined;
   const base = baseContext(globals, session, bound.signal);
   const context: CommandContext | HostContext = opened
-    ? { ...base, manager: opened.manager, config: opened.manager.config }
+    ? { ...base, manager: opened.manager, config: opened.manager.config, atPrompt: session.atPrompt }
     : { ...base, host: session.host(globals) };
   const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) =>
     print(verbatim ? data : session.redactor.redactData(data), args, module, globals, session, live);

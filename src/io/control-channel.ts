@@ -18,6 +18,8 @@ export interface Hello {
 export interface RunRequest {
   readonly words: readonly string[];
   readonly front: 'shell' | 'repl';
+  /** Typed at the prompt of a session. */
+  readonly atPrompt: boolean;
   readonly cwd: string;
   /** `MCPCTL_JSON`, or the flag of the session. */
   readonly json: boolean;

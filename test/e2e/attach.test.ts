@@ -9,7 +9,7 @@ import { type CliOptions, type CliResult, runCli, startCli } from '../support/ru
 import type { TempHome } from '../support/temp-home.js';
 import { keys, startTerminal } from '../support/terminal.js';
 import { waitFor } from '../support/wait-for.js';
-import { documentOf, errorOf, faultServer, homeWith } from './kit.js';
+import { documentOf, errorOf, faultServer, fixture, homeWith } from './kit.js';
 
 interface Up {
   readonly pid: number;
@@ -162,6 +162,12 @@ describe('up and down', () => {
 });
 
 describe('an attached command', () => {
+  it('status waits for a server that is coming up, as it does without a manager; --timeout ends the wait', async () => {
+    await using it = await managed({ slow: { command: process.execPath, args: [fixture('e2e-slow.mjs'), 'delay=400'] } });
+    expect((await it.run('status --timeout 1ms')).stdout).toContain('connecting');
+    expect(await it.run('status --check')).toMatchObject({ code: 0, stdout: expect.stringContaining('● slow  connected') });
+  });
+
   it('prints what it prints without a manager, byte for byte, with the same exit code', { timeout: 60_000 }, async () => {
     await using it = await managed({ fault: faultServer(), off: { ...faultServer(), enabled: false } });
     for (const line of [

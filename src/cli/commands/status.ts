@@ -26,16 +26,23 @@ const settleMs = 15_000;
 
 export const run: Run<typeof args, StatusData> = (input, context) => (input.watch ? watch(input, context) : once(input, context));
 
-async function once(input: z.infer<typeof args>, { manager, signal }: CommandContext) {
+async function once(input: z.infer<typeof args>, { manager, signal, atPrompt }: CommandContext) {
   await manager.remembered();
   const names = input.servers.length > 0 ? [...new Set(input.servers)] : manager.names();
   manager.snapshot(names);
-  if (!manager.longLived && !input.noConnect) {
-    await manager.connectAll(names, signal, input.timeout ?? settleMs);
+  if (!input.noConnect && !atPrompt) {
+    const unsettled = manager.longLived ? names.filter((name) => isComingUp(manager, name)) : names;
+    await manager.connectAll(unsettled, signal, input.timeout ?? settleMs);
   }
   const data = summary(manager, names);
   const error = input.check ? verdict(data.servers) : undefined;
   return error ? { data, error } : { data };
+}
+
+/** A manager that stays connects by itself: what is waited for is only what is under way. */
+function isComingUp(manager: Manager, name: string): boolean {
+  const [server] = manager.snapshot([name]);
+  return server?.status === 'connecting' || (server?.status === 'connected' && server.tools === null);
 }
 
 /** Yields at once, then at every change of state, of a tool list or of the configuration. */

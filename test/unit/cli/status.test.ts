@@ -24,7 +24,13 @@ function contextOf(servers: readonly ServerConfig[], { longLived = false } = {})
   const config = { servers: new Map(servers.map((one) => [one.name, one])), startConcurrency: 4, problems: [] };
   const manager = new Manager(config as unknown as Config, { ...made.parts, pid: 1 });
   const notes: string[] = [];
-  const context: CommandContext = { manager, config: manager.config, signal, note: (text) => notes.push(text) };
+  const context: CommandContext = {
+    manager,
+    config: manager.config,
+    signal,
+    atPrompt: longLived,
+    note: (text) => notes.push(text),
+  };
   return { ...made, manager, notes, context };
 }
 
