@@ -1,8 +1,8 @@
 /** The terminal of this process: its streams as commands see them, and what happens when nobody reads them any more. */
 import { isatty } from 'node:tty';
-import { exitCodes, McpctlError } from './core/errors.js';
 import { askOn } from './cli/ask.js';
 import type { Terminal } from './cli/terminal.js';
+import { exitCodes, McpctlError } from './core/errors.js';
 
 export interface ProcessTerminal extends Terminal {
   /** The exit code when the reader of stdout went away or it could not be written; undefined while all is well. */

@@ -2,7 +2,7 @@
 import type { JsonValue } from './document.js';
 import { variablesOf } from './expand.js';
 import { type Definition, definitionsOf } from './layers.js';
-import { type KeyPath, formatPath } from './position.js';
+import { formatPath, type KeyPath } from './position.js';
 import { type DefaultValues, presets } from './presets.js';
 import type { Approval, Config, ConfigProblem, ServerConfig, ServerSource } from './schema.js';
 import { settingsFile } from './settings.js';

@@ -6,8 +6,8 @@ import type { ResolvedServer, ResolveOptions } from './resolve.js';
 import type { HttpDefinition, ServerConfig, ServerDefinition } from './schema.js';
 import { isSecretField, mask, maskArguments } from './secrets.js';
 import { serverOptions } from './server-options.js';
-import { shellQuoted } from './shell-quoted.js';
 import { normalType, type ServerEntry } from './shape.js';
+import { shellQuoted } from './shell-quoted.js';
 import { untrustedError } from './trust.js';
 
 /** Its literal secrets are masked, but not collected: a folder must not decide which words vanish from what mcpctl prints. */

@@ -40,6 +40,9 @@ export interface StopOptions {
   readonly termMs: number;
 }
 
+/** The end of its input, or a signal to its group. */
+export type StoppedBy = 'input' | 'SIGTERM' | 'SIGKILL';
+
 /** A running server: the leader and whatever it started (npx, sh and uvx leave the real server as a grandchild). */
 export interface ProcessGroup {
   /** The leader's process id, which is the group's id too. */
@@ -52,8 +55,10 @@ export interface ProcessGroup {
   /**
    * End of input, `stdinMs`, SIGTERM to the group, `termMs`, SIGKILL to the group, at most 1 s; returns as soon as no
    * member runs, with the pipes destroyed. Never rejects. Calling it again is harmless; a shorter budget wins.
+   *
+   * @returns what it took
    */
-  stop(options: StopOptions): Promise<void>;
+  stop(options: StopOptions): Promise<StoppedBy>;
   /** SIGKILL to the whole group, at once. */
   killNow(): void;
 }
@@ -252,18 +257,22 @@ class Group implements ProcessGroup {
     });
   }
 
-  async stop({ stdinMs, termMs }: StopOptions): Promise<void> {
+  async stop({ stdinMs, termMs }: StopOptions): Promise<StoppedBy> {
+    let by: StoppedBy = 'input';
     if (!this.stdin.destroyed) this.stdin.end();
     if (!(await this.#goneWithin(stdinMs))) {
+      by = 'SIGTERM';
       this.#signal('SIGTERM');
       this.#signal('SIGCONT'); // a stopped process sees TERM only when it goes on
       if (!(await this.#goneWithin(termMs))) {
+        by = 'SIGKILL';
         this.#signal('SIGKILL');
         this.#killEscaped();
         await this.#goneWithin(killWaitMs);
       }
     }
     for (const stream of [this.stdin, this.stdout, this.stderr]) stream.destroy();
+    return by;
   }
 
   killNow(): void {

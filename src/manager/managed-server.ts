@@ -1,7 +1,9 @@
 /** One server of the manager: its life, its tools, what is remembered of it, and how it looks in `status`. */
 
 import type { ServerConfig } from '../config/schema.js';
+import { isWaiting, untrustedError } from '../config/trust.js';
 import { McpctlError } from '../core/errors.js';
+import type { StopOptions, StoppedBy } from '../io/process-group.js';
 import type { Connection, Tool } from '../mcp/connection.js';
 import type { EraVerdict } from '../mcp/era.js';
 import { deadline } from '../policy/deadline.js';
@@ -16,10 +18,14 @@ import { type LifecycleHooks, ServerLifecycle, withSignal } from './server-lifec
 import type { ServerStatus } from './server-status.js';
 import { ToolCache, type ToolList } from './tool-cache.js';
 import { toolFilter } from './tool-filter.js';
-import { isWaiting, untrustedError } from '../config/trust.js';
 
 /** Announced changes of the tool list come in bursts: one list for a burst, at most one a second. */
 const relistPace = { quietMs: 300, apartMs: 1000 };
+
+/** How long what was seen of a server is believed before it is looked at anew. */
+const halfDayMs = 12 * 3_600_000;
+/** What a server gets in a single command that did not leave at the end of its input the last time. */
+const lingererMs = 5;
 
 export class ManagedServer implements AsyncDisposable {
   readonly life: ServerLifecycle;
@@ -107,7 +113,8 @@ export class ManagedServer implements AsyncDisposable {
       server: config,
       groups: parts.groups,
       env: parts.env,
-      stop: { ...parts.stop, stdinMs: config.stop.graceMs ?? parts.stop.stdinMs },
+      stop: this.#stopOptions(),
+      onStopped: (by) => this.#sawStop(by),
       clock: parts.clock,
       clientVersion: parts.clientVersion,
       // Not awaited here: a process need not wait for it to be started.
@@ -125,6 +132,32 @@ export class ManagedServer implements AsyncDisposable {
       }
       throw error;
     });
+  }
+
+  /** Read when the server is stopped, by which time its memory is there. */
+  #stopOptions(): StopOptions {
+    const { stop, longLived } = this.parts;
+    const stdinMs = () => {
+      const patience = this.config.stop.graceMs ?? stop.stdinMs;
+      return longLived || this.config.stop.graceMs !== null || !this.#isLingering() ? patience : Math.min(patience, lingererMs);
+    };
+    return {
+      termMs: stop.termMs,
+      get stdinMs() {
+        return stdinMs();
+      },
+    };
+  }
+
+  #sawStop(by: StoppedBy): void {
+    if (this.parts.longLived || this.config.stop.graceMs !== null || this.#isLingering()) return;
+    if (by !== 'input') this.#remember({ lingers: this.parts.clock.date().getTime() });
+    else if (this.#memory.lingers !== undefined) this.#remember({ lingers: undefined });
+  }
+
+  #isLingering(): boolean {
+    const { lingers } = this.#memory;
+    return lingers !== undefined && this.parts.clock.date().getTime() - lingers < halfDayMs;
   }
 
   /** Runs a request on a live connection, and looks after the server when it fails. */
@@ -269,10 +302,11 @@ export class ManagedServer implements AsyncDisposable {
     const known = this.#memory.era;
     // A verdict that is already known is written again only when half of the day it is believed for has passed.
     const isOldNews =
-      era !== undefined && known?.kind === era.kind && known.transport === era.transport && era.at - known.at < 12 * 3_600_000;
+      era !== undefined && known?.kind === era.kind && known.transport === era.transport && era.at - known.at < halfDayMs;
     if (isOldNews) return;
     const next = { ...this.#memory, ...news };
     if (next.era === undefined) delete next.era;
+    if (next.lingers === undefined) delete next.lingers;
     this.#memory = next as ServerMemory;
     this.parts.memories.write(this.config.hash, this.#memory);
   }

@@ -1,6 +1,7 @@
 /** The effects around the state of one server: connects, notices loss, plans the next try, closes. Nothing here knows what a tool is. */
 
 import type { ServerConfig } from '../config/schema.js';
+import { isWaiting, untrustedError } from '../config/trust.js';
 import type { Cancel } from '../core/clock.js';
 import { McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Connection } from '../mcp/connection.js';
@@ -10,7 +11,6 @@ import { runAttempt } from '../policy/policy.js';
 import { CrashCounter, crashLoop } from './crash-loop.js';
 import type { ManagerParts } from './manager-parts.js';
 import { type ErrorInfo, initialState, type ServerInput, type ServerState, transition } from './server-state.js';
-import { isWaiting, untrustedError } from '../config/trust.js';
 
 /** A connection that lived this long ends a series of failures: the next loss begins with the shortest wait again. */
 const stableMs = 30_000;

@@ -4,7 +4,7 @@ import type { CallToolResult, Tool } from '@modelcontextprotocol/client';
 import type { ServerConfig } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import type { McpctlError } from '../core/errors.js';
-import type { ProcessGroups, StopOptions } from '../io/process-group.js';
+import type { ProcessGroups, StopOptions, StoppedBy } from '../io/process-group.js';
 import type { EraVerdict } from './era.js';
 
 export type { CallToolResult, Tool };
@@ -50,7 +50,10 @@ export interface OpenOptions {
   readonly groups: ProcessGroups;
   /** The environment of mcpctl, of which servers get the allow-list. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** For a program; read when it is stopped. */
   readonly stop: StopOptions;
+  /** Told what it took to end a program. */
+  readonly onStopped?: (by: StoppedBy) => void;
   readonly clock: Clock;
   readonly clientVersion: string;
   /** What earlier runs found out. */

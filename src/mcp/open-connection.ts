@@ -45,6 +45,7 @@ async function openStdio(options: OpenOptions, definition: StdioDefinition): Pro
       },
       maxMessageBytes: server.maxMessageBytes,
       stop: options.stop,
+      onStopped: options.onStopped,
       clock,
       ...(options.onStderr ? { onStderr: options.onStderr } : {}),
       ...(options.onWarning ? { onWarning: options.onWarning } : {}),

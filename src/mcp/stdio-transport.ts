@@ -2,7 +2,7 @@
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import type { Clock } from '../core/clock.js';
 import { type Delivered, McpctlError } from '../core/errors.js';
-import type { ExitStatus, ProcessGroup, ProcessGroups, SpawnOptions, StopOptions } from '../io/process-group.js';
+import type { ExitStatus, ProcessGroup, ProcessGroups, SpawnOptions, StopOptions, StoppedBy } from '../io/process-group.js';
 import { serverExited } from './exit-diagnosis.js';
 import { InboundMessages } from './inbound-messages.js';
 import { StderrRing } from './stderr-ring.js';
@@ -15,8 +15,10 @@ export interface StdioTransportOptions {
   readonly spawn: Omit<SpawnOptions, 'spawnId'>;
   /** Longest message accepted from the server. */
   readonly maxMessageBytes: number;
-  /** Budget of `close()`. */
+  /** Budget of `close()`; read when that is called. */
   readonly stop: StopOptions;
+  /** Told by `close()` what it took to end a server that still ran. */
+  readonly onStopped?: ((by: StoppedBy) => void) | undefined;
   readonly clock: Clock;
   /** Called for every line of stderr, raw; with `isCut` the next one is the rest of the same line. */
   readonly onStderr?: ((line: string, isCut: boolean) => void) | undefined;
@@ -51,7 +53,7 @@ export class StdioTransport implements Transport, AsyncDisposable {
   #writes: WriteQueue | null = null;
   #exit: ExitStatus | null = null;
   /** Set when the connection ended without us: the server left, or closed a pipe. */
-  #lost: { readonly exit: ExitStatus | null; readonly cause: unknown; readonly stopped: Promise<void> } | null = null;
+  #lost: { readonly exit: ExitStatus | null; readonly cause: unknown; readonly stopped: Promise<unknown> } | null = null;
   /** No message goes either way any more. */
   #closed = false;
 
@@ -233,7 +235,12 @@ export class StdioTransport implements Transport, AsyncDisposable {
       this.#end();
     }
     await this.#started?.catch(() => {});
-    await (this.#lost?.stopped ?? this.#group?.stop(this.#options.stop));
+    if (this.#lost) await this.#lost.stopped;
+    else if (this.#group) {
+      const isRunning = this.#exit === null;
+      const by = await this.#group.stop(this.#options.stop);
+      if (isRunning) this.#options.onStopped?.(by);
+    }
   }
 
   #end(): void {

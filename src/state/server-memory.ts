@@ -20,6 +20,8 @@ export interface ServerMemory {
     /** Epoch milliseconds. */
     readonly at: number;
   };
+  /** When it was seen, in epoch milliseconds, that the server does not leave at the end of its input. */
+  readonly lingers?: number;
   readonly tools?: { readonly list: readonly RememberedTool[]; readonly at: number; readonly ttlMs: number };
 }
 
@@ -41,9 +43,19 @@ export class ServerMemories {
     try {
       const text = await readTextIfExists(this.#path(hash), { maxBytes });
       if (text === undefined) return {};
-      const { version, era, tools } = JSON.parse(text) as Partial<Record<string, unknown>>;
-      const isOurs = version === 1 && (era === undefined || isEra(era)) && (tools === undefined || isToolList(tools));
-      return isOurs ? ({ ...(era !== undefined && { era }), ...(tools !== undefined && { tools }) } as ServerMemory) : {};
+      const { version, era, lingers, tools } = JSON.parse(text) as Partial<Record<string, unknown>>;
+      const isOurs =
+        version === 1 &&
+        (lingers === undefined || typeof lingers === 'number') &&
+        (era === undefined || isEra(era)) &&
+        (tools === undefined || isToolList(tools));
+      return isOurs
+        ? ({
+            ...(era !== undefined && { era }),
+            ...(lingers !== undefined && { lingers }),
+            ...(tools !== undefined && { tools }),
+          } as ServerMemory)
+        : {};
     } catch {
       // A cache that cannot be read is rebuilt by the next write.
       return {};

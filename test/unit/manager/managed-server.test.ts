@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { McpctlError } from '../../../src/core/errors.js';
 import { runToolCall, type ToolCall } from '../../../src/manager/call-pipeline.js';
 import { ManagedServer } from '../../../src/manager/managed-server.js';
+import type { OpenOptions } from '../../../src/mcp/connection.js';
 import { runAttempt } from '../../../src/policy/policy.js';
 import { echoTool, FakeConnection, fakeParts, serverConfig, settle } from '../../support/fake-connection.js';
 
@@ -238,4 +239,46 @@ it('asks again once for a burst of 1000 announced changes, and at most once a se
     await settle();
   }
   expect(connections[0]!.lists).toBeLessThanOrEqual(11);
+});
+
+describe('the end of a server', () => {
+  /** What a connection of this server was opened with. */
+  async function opened(options: Parameters<typeof fakeParts>[0], config = serverConfig()) {
+    const made = managed(options, config);
+    let given!: OpenOptions;
+    made.control.open = async (open) => {
+      given = open;
+      return new FakeConnection();
+    };
+    await made.server.life.connection(signal);
+    return { ...made, given: () => given };
+  }
+
+  it('in a single command waits 50 ms for it to leave by itself, and 5 ms once it was seen that it does not', async () => {
+    const { given, written } = await opened({ longLived: false });
+    expect(given().stop).toMatchObject({ stdinMs: 50, termMs: 50 });
+    given().onStopped?.('SIGTERM');
+    expect(written.at(-1)).toMatchObject({ lingers: epoch });
+    expect(given().stop.stdinMs).toBe(5);
+  });
+
+  it('gets its 50 ms again after half a day, and keeps them when it leaves by itself then', async () => {
+    const { given, written, clock } = await opened({ longLived: false, memory: { lingers: epoch } });
+    expect(given().stop.stdinMs).toBe(5);
+    given().onStopped?.('SIGTERM');
+    await clock.advance(12 * 3_600_000);
+    expect(given().stop.stdinMs).toBe(50);
+    given().onStopped?.('input');
+    expect(written.at(-1)).not.toHaveProperty('lingers');
+  });
+
+  it('is patient as ever in a manager that stays, and where "stop.grace" says how long', async () => {
+    expect((await opened({ memory: { lingers: epoch } })).given().stop.stdinMs).toBe(50);
+    const config = serverConfig({ stop: { graceMs: 3000, command: null } });
+    const { given, written } = await opened({ longLived: false, memory: { lingers: epoch } }, config);
+    expect(given().stop.stdinMs).toBe(3000);
+    const before = written.length;
+    given().onStopped?.('SIGKILL');
+    expect(written).toHaveLength(before);
+  });
 });
