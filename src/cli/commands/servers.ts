@@ -40,7 +40,7 @@ export const run: Run<typeof args, ServersData> = async (_, { config }) => ({
 const waiting = { missing: '(not approved)', changed: '(changed since it was approved)' } as const;
 
 export const text: Text<ServersData> = ({ servers }, options) => {
-  if (servers.length === 0) return 'No servers are configured. mcpctl config path shows where to write them.';
+  if (servers.length === 0) return 'No servers are configured. Add one: mcpctl add <name> <command or URL>';
   const chalk = paint(options.color);
   return table(
     [{ head: 'SERVER' }, { head: 'ENABLED' }, { head: 'VIA' }, { head: 'SOURCE' }, { head: 'TARGET', flexible: true }],

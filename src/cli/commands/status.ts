@@ -108,7 +108,7 @@ const marks = {
 const explained: ReadonlySet<string> = new Set<ServerStatus['status']>(['error', 'needs-auth', 'untrusted']);
 
 export const text: Text<StatusData> = ({ servers, counts }, options) => {
-  if (servers.length === 0) return 'No servers are configured. mcpctl config path shows where to write them.';
+  if (servers.length === 0) return 'No servers are configured. Add one: mcpctl add <name> <command or URL>';
   const chalk = paint(options.color);
   const hue = {
     connected: chalk.green,
