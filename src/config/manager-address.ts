@@ -39,7 +39,8 @@ export function managerAddress({ places, cwd, files, preset, tmp }: AddressOptio
     places.stateDir,
     files.map((file) => realPath(resolve(cwd, file))),
     project,
-    preset ?? null,
+    // The default by another name.
+    preset === undefined || preset === 'production' ? null : preset,
   ]);
   const name = `manager-${shortHash(identity)}`;
   const at = (suffix: string) => join(places.runtimeDir, name + suffix);

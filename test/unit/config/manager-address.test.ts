@@ -30,6 +30,7 @@ const address = (options: Partial<Parameters<typeof managerAddress>[0]> = {}) =>
 describe('managerAddress', () => {
   it('is the same in every folder outside a project, and in every folder of one project', () => {
     expect(address({ cwd: '/' })).toEqual(address());
+    expect(address({ preset: 'production' })).toEqual(address());
     expect(address({ cwd: join(root, 'project/deep') })).toEqual(address({ cwd: join(root, 'project') }));
   });
 
