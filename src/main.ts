@@ -37,6 +37,8 @@ async function runInManager(words: readonly string[]): Promise<number | undefine
     interruption.abort(cancelled(name));
     systemClock.after(endMs, () => process.exit(signalExitCodes[name]), { background: true });
   });
+  const isJson = json || env.MCPCTL_JSON === '1';
+  const isSilent = quiet || isJson;
   const end = await runAttached(
     { address, uid, version: __MCPCTL_VERSION__, clock: systemClock },
     {
@@ -57,8 +59,9 @@ async function runInManager(words: readonly string[]): Promise<number | undefine
     },
     terminal,
     interruption.signal,
+    isSilent,
   );
-  const { code, message } = explainEnd(end, { json: json || env.MCPCTL_JSON === '1', quiet }, __MCPCTL_VERSION__);
+  const { code, message } = explainEnd(end, { json: isJson, quiet }, __MCPCTL_VERSION__);
   if (message) terminal.writeError(message);
   await terminal.drained();
   restore();

@@ -208,7 +208,7 @@ function remoteRun(globals: GlobalOptions): NonNullable<Session['remote']> {
       where,
       ...look,
     } as const;
-    const end = await runAttached(options, request, terminal, signal);
+    const end = await runAttached(options, request, terminal, signal, quiet || json);
     const { code, message } = explainEnd(end, { json, quiet }, version);
     if (message) terminal.writeError(message);
     return code;

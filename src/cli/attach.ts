@@ -136,13 +136,19 @@ export type AttachedEnd =
   /** The manager went away in the middle. */
   | { readonly kind: 'lost'; readonly record: ManagerRecord };
 
-/** Runs one command line in the manager, if there is one, on the terminal given. The reason of `signal` is passed on to the command. */
+/**
+ * Runs one command line in the manager, if there is one, on the terminal given. The reason of `signal` is passed on to the command.
+ *
+ * @param isSilent nothing is said on stderr beside what the command says
+ */
 export async function runAttached(
   options: AttachOptions,
   request: RunRequest,
   terminal: Terminal,
   signal: AbortSignal,
+  isSilent: boolean,
 ): Promise<AttachedEnd> {
+  let tellProblem = () => {};
   let end: AttachedEnd | undefined;
   let written = Promise.resolve();
   let send: Channel<ClientFrame>['send'] = () => Promise.resolve();
@@ -152,6 +158,8 @@ export async function runAttached(
   });
 
   const heard = (frame: ManagerFrame): void | Promise<void> => {
+    // Not about a command that runs here after all.
+    if (frame.t !== 'local') tellProblem();
     switch (frame.t) {
       case 'out':
         written = written.then(() => terminal.write(frame.d));
@@ -188,9 +196,11 @@ export async function runAttached(
   if (!('channel' in attachment)) return { kind: 'unattached', why: attachment };
   const { record, channel, problem } = attachment;
   send = channel.send;
-  if (problem !== null && !request.quiet && !request.json) {
-    terminal.writeError(`warning: the manager works with its last good configuration: ${problem}\n`);
-  }
+  tellProblem = () => {
+    if (problem !== null && !isSilent)
+      terminal.writeError(`warning: the manager works with its last good configuration: ${problem}\n`);
+    tellProblem = () => {};
+  };
   const onAbort = () => void send({ t: 'signal', name: signalOf(signal.reason) });
   signal.addEventListener('abort', onAbort, { once: true });
   void send({ t: 'run', run: request });
