@@ -160,9 +160,15 @@ async function execute(
       bound.live();
       // Nobody knows when the next line comes, or whether one does.
       if (module.live === 'append') endProgress?.();
-      for await (const data of result) {
-        endProgress?.();
-        await show({ data }, true);
+      try {
+        for await (const data of result) {
+          endProgress?.();
+          await show({ data }, true);
+        }
+      } catch (error) {
+        // The way to leave a view that has no end of its own is no failure to be told.
+        if (!(error instanceof McpctlError) || error.code !== 'CANCELLED') throw error;
+        return exitCodeFor(error);
       }
       return 0;
     }
