@@ -219,7 +219,7 @@ function remoteRun(globals: GlobalOptions): NonNullable<Session['remote']> {
 async function replTarget(session: Session, globals: GlobalOptions, mayAttach: boolean): Promise<ReplTarget> {
   const { attachedTarget, ownTarget } = await import('./cli/repl-target.js');
   if (mayAttach && !manager) {
-    const attached = await attachedTarget({ address: addressOf(globals), uid: process.getuid?.(), version, clock });
+    const attached = await attachedTarget({ address: addressOf(globals), uid: process.getuid?.(), version, clock }, redactor);
     if (attached) return attached;
   }
   const opened = await session.open(globals);
@@ -257,6 +257,11 @@ async function listen(
     watch: (tell) => tellNews(own, tell),
     problem: () => (watcher?.problem === undefined ? null : redactor.redact(sanitizeText(watcher.problem))),
     onStop,
+    onLost: (message, toAnother) => {
+      const what = toAnother ? `${message}, and commands ask that one now` : `commands cannot find this manager: ${message}`;
+      own.events.emit({ type: 'warning', server: null, message: what });
+      if (toAnother) onStop();
+    },
     ...(onClients && { onClients }),
   });
 }

@@ -1,4 +1,5 @@
 /** Runs a command in the manager that is there already. The one path that loads next to nothing: no parser, no configuration, no SDK. */
+import { lstatSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { ManagerAddress } from '../config/manager-address.js';
 import type { Clock } from '../core/clock.js';
@@ -12,7 +13,7 @@ import {
   protocol,
   type RunRequest,
 } from '../io/control-channel.js';
-import { type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
+import { isSameProcess, type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
 import type { Terminal } from './terminal.js';
 
 /** What is to be known about the words before they are parsed. */
@@ -98,15 +99,22 @@ const welcomeMs = 2_000;
 export function attach(
   { address, uid, version, clock }: AttachOptions,
   handlers: { onFrame: (frame: ManagerFrame) => void | Promise<void>; onClose: () => void },
+  signal?: AbortSignal,
 ): Promise<Attachment | Unattached> {
   const record = readManagerRecord(address.record, uid);
   if (record?.identity !== address.identity) return Promise.resolve({ reason: 'none' });
   if (record.version !== version) return Promise.resolve({ reason: 'version', record });
+  // It lives and cannot be reached. One that is about to end has taken its record away before.
+  const unreached = (): Unattached =>
+    isSameProcess(record) && readManagerRecord(address.record, uid) ? { reason: 'silent', record } : { reason: 'none' };
+  if (!isOwnSocket(address.socket, uid)) return Promise.resolve(unreached());
   return new Promise((resolve) => {
     const socket = connect(address.socket);
     let isWelcome = false;
+    const onAbort = () => give({ reason: 'none' });
     const give = (result: Attachment | Unattached) => {
       cancel();
+      signal?.removeEventListener('abort', onAbort);
       resolve(result);
       if (!('channel' in result)) socket.destroy();
     };
@@ -120,11 +128,23 @@ export function attach(
       },
       onClose: () => {
         if (isWelcome) handlers.onClose();
-        else give({ reason: 'none' });
+        else give(unreached());
       },
     });
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted) onAbort();
     void channel.send({ t: 'hello', protocol, token: record.token });
   });
+}
+
+/** In a folder for all, somebody else could put one of his where a dead manager's was, to be told the token and the command. */
+function isOwnSocket(path: string, uid: number | undefined): boolean {
+  try {
+    const facts = lstatSync(path);
+    return facts.isSocket() && (uid === undefined || facts.uid === uid);
+  } catch {
+    return false;
+  }
 }
 
 /** The end of a command that ran in the manager, or why it has to run here. */
@@ -133,6 +153,8 @@ export type AttachedEnd =
   /** The manager says that the command is not one for it. */
   | { readonly kind: 'local' }
   | { readonly kind: 'unattached'; readonly why: Unattached }
+  /** Before it was sent. */
+  | { readonly kind: 'cancelled'; readonly signal: EndSignal }
   /** The manager went away in the middle. */
   | { readonly kind: 'lost'; readonly record: ManagerRecord };
 
@@ -192,7 +214,11 @@ export async function runAttached(
       // News are for those who watch.
     }
   };
-  const attachment = await attach(options, { onFrame: heard, onClose: close });
+  const attachment = await attach(options, { onFrame: heard, onClose: close }, signal);
+  if (signal.aborted) {
+    if ('channel' in attachment) attachment.channel.end();
+    return { kind: 'cancelled', signal: signalOf(signal.reason) };
+  }
   if (!('channel' in attachment)) return { kind: 'unattached', why: attachment };
   const { record, channel, problem } = attachment;
   send = channel.send;
@@ -204,7 +230,6 @@ export async function runAttached(
   const onAbort = () => void send({ t: 'signal', name: signalOf(signal.reason) });
   signal.addEventListener('abort', onAbort, { once: true });
   void send({ t: 'run', run: request });
-  if (signal.aborted) onAbort();
   await closed;
   signal.removeEventListener('abort', onAbort);
   await written;

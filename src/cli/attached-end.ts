@@ -1,5 +1,5 @@
 /** How the end of an attached command looks to a person or a script: an exit code, or the reason to run it here instead. */
-import { exitCodes } from '../core/errors.js';
+import { cancelled, exitCodeFor, exitCodes } from '../core/errors.js';
 import type { AttachedEnd } from './attach.js';
 
 /** @returns `code` undefined when the command has to run here; `message` for stderr, complete with its newline */
@@ -15,6 +15,11 @@ export function explainEnd(
       return { code: undefined, message: '' };
     case 'unattached':
       return { code: undefined, message: json || quiet ? '' : note(end.why, version) };
+    case 'cancelled': {
+      const { code, message, details } = cancelled(end.signal);
+      const error = { code, message, hint: null, details };
+      return { code: exitCodeFor(cancelled(end.signal)), message: json ? `${JSON.stringify({ error })}\n` : `error: ${message}\n` };
+    }
     case 'lost': {
       const message = `The manager (process ${end.record.pid}) went away before the command was done; it may have been carried out`;
       const hint = 'mcpctl status starts anew';

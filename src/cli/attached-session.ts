@@ -44,6 +44,7 @@ export function runForAttached({ manager, redactor, clock, version, host }: Atta
       expireAfter: (ms, onExpire) => clock.after(ms, onExpire),
       progress: createProgress({ clock, redactor, terminal: progressTerminal }),
     };
-    return runCommand(words, session, signal, where);
+    // Awaited here: the events are told until the command has ended.
+    return await runCommand(words, session, signal, where);
   };
 }

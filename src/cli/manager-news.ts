@@ -6,6 +6,8 @@ import type { ToolShape } from './complete-schema.js';
 
 /** One piece of news; JSON values only. */
 export type News =
+  /** What neither the screen nor the history may show. To its own user, who gave them: he reads the same files. */
+  | { readonly type: 'secrets'; readonly secrets: readonly string[] }
   | { readonly type: 'servers'; readonly servers: readonly string[] }
   | { readonly type: 'tools'; readonly server: string; readonly tools: readonly ToolShape[] }
   | { readonly type: 'event'; readonly event: ManagerEvent };
@@ -33,7 +35,7 @@ export function tellNews(manager: Manager, tell: (news: News) => void): Disposab
     const tools = manager.knownTools(server);
     if (tools) tell({ type: 'tools', server, tools: tools.map(({ name, inputSchema }) => ({ name, inputSchema }) as ToolShape) });
   };
-  let told = '';
+  let told: string | undefined;
   const tellServers = () => {
     const servers = manager.names();
     const names = servers.join('\n');
@@ -41,9 +43,17 @@ export function tellNews(manager: Manager, tell: (news: News) => void): Disposab
     told = names;
     tell({ type: 'servers', servers });
   };
+  let secrets: Manager['config']['secrets'] | undefined;
+  const tellSecrets = () => {
+    if (manager.config.secrets === secrets) return;
+    secrets = manager.config.secrets;
+    tell({ type: 'secrets', secrets: [...secrets] });
+  };
+  tellSecrets();
   tellServers();
   for (const server of manager.names()) tellTools(server);
   return manager.events.onAny((event) => {
+    tellSecrets();
     tellServers();
     // Before the event: a notice about a server counts its tools. A fresh connection may have to ask for them first.
     if (event.type === 'tools-changed' || (event.type === 'server-state' && event.to === 'connected')) tellTools(event.server);
@@ -63,9 +73,17 @@ export class ManagerMirror implements ManagerView {
   readonly events = new Emitter<ManagerEvent>();
   #servers: readonly string[] = [];
   readonly #tools = new Map<string, readonly ToolShape[]>();
+  readonly #addSecret: (secret: string) => void;
+
+  constructor({ addSecret }: { addSecret: (secret: string) => void }) {
+    this.#addSecret = addSecret;
+  }
 
   heard(news: News): void {
     switch (news.type) {
+      case 'secrets':
+        for (const secret of news.secrets) this.#addSecret(secret);
+        break;
       case 'servers':
         this.#servers = news.servers;
         break;

@@ -1,5 +1,6 @@
 /** What a REPL is the front of: a manager of its own, or the one that runs already. */
 import type { Config } from '../config/schema.js';
+import type { Redactor } from '../core/redact.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { ManagerFrame } from '../io/control-channel.js';
 import type { Manager } from '../manager/manager.js';
@@ -39,8 +40,8 @@ export function ownTarget({ config, manager }: { config: Config; manager: Manage
 }
 
 /** The manager that runs already; undefined when there is none that can be asked. */
-export async function attachedTarget(options: AttachOptions): Promise<ReplTarget | undefined> {
-  const mirror = new ManagerMirror();
+export async function attachedTarget(options: AttachOptions, redactor: Pick<Redactor, 'add'>): Promise<ReplTarget | undefined> {
+  const mirror = new ManagerMirror({ addSecret: (secret) => redactor.add(secret) });
   let lose = () => {};
   const lost = new Promise<void>((resolve) => {
     lose = resolve;
@@ -52,8 +53,9 @@ export async function attachedTarget(options: AttachOptions): Promise<ReplTarget
   const attached = await attach(options, {
     onFrame: (frame: ManagerFrame) => {
       if (frame.t !== 'news') return;
-      mirror.heard(frame.news as News);
-      first();
+      const news = frame.news as News;
+      mirror.heard(news);
+      if (news.type === 'servers') first();
     },
     onClose: () => {
       first();

@@ -1,7 +1,6 @@
 /** Ends the manager of an address: asks it first, and ends a hung one by signals. Returns when the process is gone. */
 import { McpctlError } from '../core/errors.js';
-import { type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
-import { isRunning, processFacts } from '../io/procfs.js';
+import { isSameProcess, type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
 import { attach } from './attach.js';
 import type { Host } from './command.js';
 
@@ -37,25 +36,20 @@ export async function stopManager(host: Host, signal: AbortSignal): Promise<Stop
     await stopping;
     attached.channel.end();
     if (await goneWithin(askedMs, record, host, signal)) return { pid, how: 'asked' };
-  } else if (attached.reason === 'none' && !lives(record)) return { pid: null, how: null };
+  } else if (!isSameProcess(record)) return { pid: null, how: null };
   for (const how of ['SIGTERM', 'SIGKILL'] as const) {
     // Never a stranger: the number may have been given away since.
-    if (lives(record)) host.kill(pid, how);
+    if (isSameProcess(record)) host.kill(pid, how);
     // One that was stopped sees the signal only when it goes on.
-    if (lives(record)) host.kill(pid, 'SIGCONT');
+    if (isSameProcess(record)) host.kill(pid, 'SIGCONT');
     if (await goneWithin(signalMs, record, host, signal)) return { pid, how };
   }
   throw new McpctlError('UNAVAILABLE', `The manager (process ${pid}) cannot be ended`, { details: { pid } });
 }
 
-function lives({ pid, startTicks }: ManagerRecord): boolean {
-  const facts = processFacts(pid);
-  return facts !== null && isRunning(facts) && facts.startTicks === startTicks;
-}
-
 async function goneWithin(ms: number, record: ManagerRecord, { clock }: Host, signal: AbortSignal): Promise<boolean> {
   const deadline = clock.now() + ms;
-  while (lives(record)) {
+  while (isSameProcess(record)) {
     if (clock.now() > deadline) return false;
     await clock.sleep(lookEveryMs, signal);
   }

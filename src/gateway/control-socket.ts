@@ -1,11 +1,11 @@
 /** The socket of a manager: those who prove to be its user run commands in it, hear its news, or stop it. */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmodSync, lstatSync, rmSync } from 'node:fs';
-import { createServer, connect as openSocket, type Server, type Socket } from 'node:net';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { ManagerAddress } from '../config/manager-address.js';
-import type { Clock } from '../core/clock.js';
-import { cancelled, type EndSignal, McpctlError } from '../core/errors.js';
+import type { Cancel, Clock } from '../core/clock.js';
+import { cancelled, type EndSignal, McpctlError, rootMessage, toMcpctlError } from '../core/errors.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import {
   type Channel,
@@ -20,7 +20,8 @@ import {
 import { withFileLock } from '../io/file-lock.js';
 import { ensureFolder } from '../io/folders.js';
 import { type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
-import { isRunning, processFacts } from '../io/procfs.js';
+import { processFacts } from '../io/procfs.js';
+import { checkFolder, ManagerRunning, makeRoom } from './manager-place.js';
 
 /** The terminal of somebody who attached, as the commands see it. */
 export interface AttachedTerminal extends Pick<RunRequest, 'columns' | 'stdoutIsTerminal' | 'stderrIsTerminal' | 'colorAllowed'> {
@@ -45,38 +46,35 @@ export interface ControlSocketOptions {
   readonly problem: () => string | null;
   /** Somebody asked the manager to end. */
   readonly onStop: () => void;
+  /** We cannot be found any more, and why; `toAnother` = another manager has taken the place for good. Not told twice. */
+  readonly onLost: (message: string, toAnother: boolean) => void;
   /** How many are attached now. */
   readonly onClients?: (count: number) => void;
 }
 
 /** How long a client may take to say who it is. */
 const helloMs = 5_000;
-/** How long another manager may take to accept a connection before it counts as hung. */
-const connectMs = 2_000;
+/** How often we look whether we can still be found: runtime folders are emptied at a logout, and temporary ones of old files. */
+const lookMs = 2_000;
 
 const maxBacklogBytes = 16 * 1024 * 1024;
 
-/** Another manager has the place already. */
-export class ManagerRunning extends McpctlError {
-  constructor(readonly record: ManagerRecord) {
-    super('UNAVAILABLE', `A manager is running already (process ${record.pid})`, {
-      hint: 'mcpctl status asks it, mcpctl down ends it',
-      details: { reason: 'manager-running', pid: record.pid },
-    });
-  }
-}
-
 export class ControlSocket implements AsyncDisposable {
   readonly #options: ControlSocketOptions;
-  readonly #token: Buffer;
-  readonly #server: Server;
+  readonly #token = randomBytes(32).toString('hex');
+  readonly #startedAt: Date;
   readonly #clients = new Set<Client>();
+  readonly #ending = new AbortController();
+  #server: Server | undefined;
+  #cancelLook: Cancel = () => {};
+  #looking: Promise<void> = Promise.resolve();
+  /** Why the place could not be taken again, as it was told. */
+  #told: string | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: ControlSocketOptions, token: string) {
+  private constructor(options: ControlSocketOptions) {
     this.#options = options;
-    this.#token = Buffer.from(token);
-    this.#server = createServer((socket) => this.#accept(socket));
+    this.#startedAt = options.clock.date();
   }
 
   /**
@@ -86,43 +84,97 @@ export class ControlSocket implements AsyncDisposable {
    * @throws ManagerRunning when a living manager has it; UNAVAILABLE when the folder is not this user's alone or cannot be written
    */
   static async open(options: ControlSocketOptions): Promise<ControlSocket> {
-    const { address, clock, pid, uid } = options;
-    await ensureFolder(dirname(address.record));
-    checkFolder(dirname(address.record), uid);
-    return withFileLock(address.lock, { clock, pid }, async () => {
-      await makeRoom(address, uid, clock);
-      const token = randomBytes(32).toString('hex');
-      const control = new ControlSocket(options, token);
-      await control.#listen();
-      const record: ManagerRecord = {
-        pid,
-        startTicks: processFacts('self')?.startTicks ?? null,
-        version: options.version,
-        token,
-        identity: address.identity,
-        kind: options.kind,
-        startedAt: clock.date().toISOString(),
-      };
-      // Last: who reads it finds somebody listening.
-      await writeFileAtomic(address.record, `${JSON.stringify(record)}\n`, { mode: 0o600, durable: false });
-      return control;
-    });
+    const control = new ControlSocket(options);
+    await control.#take();
+    control.#lookLater();
+    return control;
+  }
+
+  async #take(): Promise<void> {
+    const { address, clock, pid, uid, version, kind } = this.#options;
+    const folder = dirname(address.record);
+    try {
+      await ensureFolder(folder);
+      checkFolder(folder, uid);
+      await withFileLock(address.lock, { clock, pid, signal: this.#ending.signal }, async () => {
+        this.#leave();
+        await makeRoom(address, uid, clock);
+        await this.#listen();
+        const record: ManagerRecord = {
+          pid,
+          startTicks: processFacts('self')?.startTicks ?? null,
+          version,
+          token: this.#token,
+          identity: address.identity,
+          kind,
+          startedAt: this.#startedAt.toISOString(),
+        };
+        // Last: who reads it finds somebody listening.
+        await writeFileAtomic(address.record, `${JSON.stringify(record)}\n`, { mode: 0o600, durable: false });
+      });
+    } catch (error) {
+      // Without its record nobody would dare to ask it, or to take its place.
+      this.#server?.close();
+      this.#server = undefined;
+      if (error instanceof McpctlError) throw error;
+      throw new McpctlError('UNAVAILABLE', `A manager cannot be met in ${folder}: ${rootMessage(error)}`, {
+        cause: error,
+        hint: 'make room there, or set MCPCTL_RUNTIME_DIR to a folder that you can write to',
+      });
+    }
   }
 
   #listen(): Promise<void> {
     const { socket } = this.#options.address;
+    const server = createServer((client) => this.#accept(client));
+    this.#server = server;
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(socket, () => {
-        this.#server.off('error', reject);
+      server.once('error', reject);
+      server.listen(socket, () => {
+        // One that could not be accepted, for want of a file descriptor, is not the end of the others.
+        server.off('error', reject).on('error', () => {});
         chmodSync(socket, 0o600);
         resolve();
       });
     });
   }
 
+  /** Takes no more; those who are attached stay. */
+  #leave(): void {
+    const { address, uid } = this.#options;
+    const record = readManagerRecord(address.record, uid);
+    const isAnothers = record !== undefined && record.token !== this.#token;
+    if (!isAnothers && this.#server) rmSync(address.record, { force: true });
+    // Closing removes whatever has the socket's name: after a takeover that belongs to another.
+    if (isAnothers) this.#server?.unref();
+    else this.#server?.close();
+    this.#server = undefined;
+  }
+
+  #lookLater(): void {
+    if (this.#closing) return;
+    this.#cancelLook = this.#options.clock.after(lookMs, () => (this.#looking = this.#look()), { background: true });
+  }
+
+  /** A manager that cannot be found would run for ever, and a second one beside it: it takes its place again, or gives way. */
+  async #look(): Promise<void> {
+    const { address, uid, onLost } = this.#options;
+    const isFound = readManagerRecord(address.record, uid)?.token === this.#token && existsSync(address.socket);
+    try {
+      if (!isFound) await this.#take();
+      this.#told = undefined;
+    } catch (error) {
+      const { message } = toMcpctlError(error);
+      const toAnother = error instanceof ManagerRunning;
+      if (!this.#closing && message !== this.#told) onLost(message, toAnother);
+      this.#told = message;
+      if (toAnother) return;
+    }
+    this.#lookLater();
+  }
+
   #accept(socket: Socket): void {
-    const client = new Client(socket, this.#options, this.#token, () => {
+    const client = new Client(socket, this.#options, Buffer.from(this.#token), () => {
       this.#clients.delete(client);
       this.#options.onClients?.(this.#clients.size);
     });
@@ -137,12 +189,14 @@ export class ControlSocket implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { address, uid } = this.#options;
-    // Only what is ours: after a forced takeover the place belongs to another.
-    if (readManagerRecord(address.record, uid)?.token === this.#token.toString()) rmSync(address.record, { force: true });
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#cancelLook();
+    this.#ending.abort(cancelled('SIGTERM'));
+    // At once, so that nobody else comes.
+    this.#leave();
     await Promise.all([...this.#clients].map((client) => client.end()));
-    await closed;
+    await this.#looking;
+    // A look that was on its way may have taken the place once more.
+    this.#leave();
   }
 }
 
@@ -296,47 +350,3 @@ class Client {
 }
 
 const isEndSignal = (name: unknown): name is EndSignal => name === 'SIGINT' || name === 'SIGTERM' || name === 'SIGHUP';
-
-/** Removes what a dead manager left. Needs the lock. @throws ManagerRunning when somebody answers there, or still runs */
-async function makeRoom(address: ManagerAddress, uid: number | undefined, clock: Clock): Promise<void> {
-  const record = readManagerRecord(address.record, uid);
-  const answers = await isListening(address.socket, clock);
-  if (record && (answers || isSameProcess(record))) throw new ManagerRunning(record);
-  if (answers) {
-    throw new McpctlError('UNAVAILABLE', `Somebody else listens on ${address.socket}`, {
-      hint: 'set MCPCTL_RUNTIME_DIR to a folder of your own',
-    });
-  }
-  rmSync(address.record, { force: true });
-  rmSync(address.socket, { force: true });
-}
-
-/** Whether the process of a record lives; without procfs nobody knows, and the socket has the last word. */
-export function isSameProcess({ pid, startTicks }: ManagerRecord): boolean {
-  const facts = processFacts(pid);
-  return facts !== null && isRunning(facts) && facts.startTicks === startTicks;
-}
-
-function isListening(path: string, clock: Clock): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = openSocket(path);
-    const cancel = clock.after(connectMs, () => done(true));
-    const done = (answers: boolean) => {
-      cancel();
-      socket.destroy();
-      resolve(answers);
-    };
-    socket.once('connect', () => done(true));
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => done(code !== 'ENOENT' && code !== 'ECONNREFUSED'));
-  });
-}
-
-/** In a folder that others can write to they could put a socket of theirs in the place of ours. */
-function checkFolder(path: string, uid: number | undefined): void {
-  if (uid === undefined) return;
-  const facts = lstatSync(path);
-  if (facts.isDirectory() && facts.uid === uid && (facts.mode & 0o022) === 0) return;
-  throw new McpctlError('UNAVAILABLE', `${path} is not a folder that only you can write to`, {
-    hint: `chmod go-w ${path}, or set MCPCTL_RUNTIME_DIR to a folder of your own`,
-  });
-}
