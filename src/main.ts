@@ -23,8 +23,8 @@ void runInManager(process.argv.slice(2)).then(async (code) => {
 /** The exit code of the command, or undefined when this process has to run it. */
 async function runInManager(words: readonly string[]): Promise<number | undefined> {
   const { env } = process;
-  const { command, config, preset, json, quiet, noAttach, isAnswered } = glance(words);
-  if (command === undefined || noAttach || isAnswered || env.MCPCTL_NO_ATTACH === '1') return undefined;
+  const { command, config, preset, json, quiet, noAttach, isHere } = glance(words);
+  if (command === undefined || noAttach || isHere || env.MCPCTL_NO_ATTACH === '1') return undefined;
   const uid = process.getuid?.();
   const places = findPlaces(env, homedir(), tmpdir(), uid);
   const address = managerAddress({ places, cwd: process.cwd(), files: config, preset, tmp: tmpdir() });

@@ -148,7 +148,10 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   const config = await load();
   onConfig(config);
   const note = (line: string) => {
-    if (!globals.quiet && (!globals.json || globals.verbose)) terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
+    if (globals.quiet || (globals.json && !globals.verbose)) return;
+    // What stands in a log is read later.
+    const at = kind === 'manager' && !terminal.stderrIsTerminal ? `${clock.date().toISOString()}  ` : '';
+    terminal.writeError(`${at}${redactor.redact(sanitizeText(line))}\n`);
   };
   // What is wrong with one server is told when that server is wanted; the REPL tells the rest in its own way.
   const warnings = kind === 'repl' ? [] : config.problems.filter(({ severity }) => severity === 'warning');

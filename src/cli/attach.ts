@@ -24,12 +24,15 @@ export interface Glance {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly noAttach: boolean;
-  /** `--help` or `--version`: answered without any manager. */
-  readonly isAnswered: boolean;
+  /** Help, the version, and what concerns files or processes: nothing that a manager would be asked for. */
+  readonly isHere: boolean;
 }
 
 /** Flags that take the next word, those of `add` included: behind its name come the words of a program, and those are not ours. */
 const flagsWithValue = new Set(['-c', '--config', '--preset', '--timeout', '--env', '--header', '--transport', '--cwd']);
+
+/** The commands of the registry that always run where they are typed. A manager sends back those that slip through. */
+export const hereCommands: ReadonlySet<string> = new Set(['up', 'down', 'config', 'help']);
 
 /** Reads the global flags that decide where a command runs. The parser proper reads the words again, and complains where it has to. */
 export function glance(words: readonly string[]): Glance {
@@ -62,7 +65,7 @@ export function glance(words: readonly string[]): Glance {
     json: flags.has('--json'),
     quiet: flags.has('--quiet') || flags.has('-q'),
     noAttach: flags.has('--no-attach'),
-    isAnswered: ['-h', '--help', '-V', '--version'].some((flag) => flags.has(flag)) || command === 'help',
+    isHere: ['-h', '--help', '-V', '--version'].some((flag) => flags.has(flag)) || hereCommands.has(command ?? ''),
   };
 }
 

@@ -18,7 +18,10 @@ export function explainEnd(
     case 'cancelled': {
       const { code, message, details } = cancelled(end.signal);
       const error = { code, message, hint: null, details };
-      return { code: exitCodeFor(cancelled(end.signal)), message: json ? `${JSON.stringify({ error })}\n` : `error: ${message}\n` };
+      return {
+        code: exitCodeFor(cancelled(end.signal)),
+        message: json ? `${JSON.stringify({ error })}\n` : `error: ${message}\n`,
+      };
     }
     case 'lost': {
       const message = `The manager (process ${end.record.pid}) went away before the command was done; it may have been carried out`;

@@ -182,7 +182,7 @@ export const text: Text<TrustData> = (data, options) => {
   const hue = { approved: chalk.green, missing: chalk.yellow, changed: chalk.red, removed: chalk.dim };
   const rows = data.servers.map(({ server, state, approvedAt, fingerprint }) => [
     server,
-    hue[state](state),
+    hue[state](state === 'missing' ? 'not approved' : state),
     approvedAt?.slice(0, 19).replace('T', ' ') ?? '-',
     fingerprint,
   ]);

@@ -1,7 +1,8 @@
 /** `up`: the manager in the background. Starts it, or finds the one that is there. */
 
 import * as z from 'zod/mini';
-import { McpctlError, rootMessage } from '../../core/errors.js';
+import { exitCodes, McpctlError, rootMessage } from '../../core/errors.js';
+import type { BackgroundProcess } from '../../io/self.js';
 import type { ManagerRecord } from '../../io/manager-record.js';
 import { type Attachment, attach, type Unattached } from '../attach.js';
 import type { Host, HostContext, Run, Text } from '../command.js';
@@ -58,31 +59,55 @@ async function start(host: Host, idleMs: number | undefined, signal: AbortSignal
   const child = await host.startManager({ idleMs }).catch((error: unknown) => {
     throw new McpctlError('UNAVAILABLE', `The manager could not be started: ${rootMessage(error)}`, {
       cause: error,
-      hint: 'mcpctl up --foreground shows more',
+      hint: `it needs a log, ${host.address.log}; MCPCTL_STATE_DIR puts that into another folder`,
     });
   });
   let ended: number | string | undefined;
   void child.exited.then((how) => {
     ended = how;
   });
+  // Whoever gives up waiting for it does not want it any more.
+  const onAbort = () => {
+    if (ended === undefined) host.kill(child.pid, 'SIGTERM');
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await untilItAnswers(host, signal, child, () => ended);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function untilItAnswers(
+  host: Host,
+  signal: AbortSignal,
+  child: BackgroundProcess,
+  ended: () => number | string | undefined,
+): Promise<ManagerRecord> {
   const deadline = host.clock.now() + startMs;
   for (;;) {
     // Another one may have been quicker: then ours has ended, and that one answers.
-    const wasOver = ended;
+    const wasOver = ended();
     const found = await look(host);
     if ('channel' in found) {
       found.channel.end();
       return found.record;
     }
-    if (wasOver !== undefined || host.clock.now() > deadline) {
-      const how = wasOver === undefined ? `does not answer after ${startMs / 1000} s` : `ended at once (${wasOver})`;
-      throw new McpctlError('UNAVAILABLE', `The manager ${how}`, {
-        hint: `mcpctl up --foreground shows why; so does ${host.address.log}`,
-        details: { log: host.address.log, pid: child.pid },
-      });
-    }
+    if (wasOver !== undefined || host.clock.now() > deadline) throw notStarted(wasOver, child, host.address.log);
     await host.clock.sleep(askEveryMs, signal);
   }
+}
+
+/** With the error that it ended with, as it stands in its log. */
+function notStarted(ended: number | string | undefined, child: BackgroundProcess, log: string): McpctlError {
+  const said = /^error: (?<message>.+)(?:\n(?: .*\n)*hint: (?<hint>.+))?/m.exec(child.lastWords())?.groups;
+  const how = ended === undefined ? `does not answer after ${startMs / 1000} s` : 'did not start';
+  const why = said?.message ?? (ended === undefined ? '' : `it ended with ${ended}`);
+  return new McpctlError(
+    ended === exitCodes.CONFIG_INVALID ? 'CONFIG_INVALID' : 'UNAVAILABLE',
+    `The manager ${how}${why ? `: ${why}` : ''}`,
+    { hint: said?.hint ?? `mcpctl up --foreground shows why; so does ${log}`, details: { log, pid: child.pid } },
+  );
 }
 
 function look(host: Host): Promise<Attachment | Unattached> {

@@ -1,6 +1,7 @@
 /** What is read of a command line before anything is loaded: just enough to find the manager that it is meant for. */
 import { describe, expect, it } from 'vitest';
-import { glance } from '../../../src/cli/attach.js';
+import { glance, hereCommands } from '../../../src/cli/attach.js';
+import { registry } from '../../../src/cli/registry.js';
 
 const none = {
   command: undefined,
@@ -9,7 +10,7 @@ const none = {
   json: false,
   quiet: false,
   noAttach: false,
-  isAnswered: false,
+  isHere: false,
 };
 
 describe('glance', () => {
@@ -23,10 +24,12 @@ describe('glance', () => {
     ['status --preset=development', { command: 'status', preset: 'development' }],
     ['call x/y a=b --no-attach', { command: 'call', noAttach: true }],
     ['call x/y -- --no-attach -c z', { command: 'call' }],
-    ['--help', { isAnswered: true }],
-    ['call -h', { command: 'call', isAnswered: true }],
-    ['help call', { command: 'help', isAnswered: true }],
-    ['--version', { isAnswered: true }],
+    ['--help', { isHere: true }],
+    ['call -h', { command: 'call', isHere: true }],
+    ['help call', { command: 'help', isHere: true }],
+    ['config show', { command: 'config', isHere: true }],
+    ['down --json', { command: 'down', json: true, isHere: true }],
+    ['--version', { isHere: true }],
     ['add x node -c server.js --json --help', { command: 'add' }],
     ['--json add x node -c server.js', { command: 'add', json: true }],
     ['add --env A=b x node -c server.js', { command: 'add' }],
@@ -37,4 +40,10 @@ describe('glance', () => {
   ])('%s', (line, expected) => {
     expect(glance(line.split(' ').filter(Boolean))).toEqual({ ...none, ...expected });
   });
+});
+
+it('knows every command of the registry that runs where it is typed', () => {
+  const here = registry.filter(({ here, host, load, scope }) => (here || host || !load) && scope !== 'repl');
+  expect([...hereCommands].sort()).toEqual(here.map(({ name }) => name).sort());
+  expect(here.flatMap(({ aliases = [] }) => aliases)).toEqual([]);
 });
