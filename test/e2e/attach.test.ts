@@ -4,50 +4,12 @@ import { lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { expectNoLeftovers, findProcesses } from '../support/no-leftovers.js';
-import { type CliOptions, type CliResult, runCli, startCli } from '../support/run-cli.js';
-import type { TempHome } from '../support/temp-home.js';
+import { expectNoLeftovers } from '../support/no-leftovers.js';
+import { type CliResult, runCli, startCli } from '../support/run-cli.js';
 import { keys, startTerminal } from '../support/terminal.js';
 import { waitFor } from '../support/wait-for.js';
 import { documentOf, errorOf, faultServer, fixture, homeWith } from './kit.js';
-
-interface Up {
-  readonly pid: number;
-  readonly started: boolean;
-  readonly replaced: string | null;
-  readonly socket: string;
-  readonly log: string;
-}
-
-/** A home with a manager in the background, which is ended with the home. */
-async function managed(servers: Record<string, unknown> = { fault: faultServer() }, ...flags: string[]) {
-  const home = await homeWith(servers);
-  const up = documentOf(await runCli(['up', '--json', ...flags], { home })) as Up;
-  const run = (line: string, options: Partial<CliOptions & { input: string }> = {}) =>
-    runCli(line.split(' '), { home, ...options });
-  return {
-    home,
-    up,
-    run,
-    /** The process of the server: the same one as long as nobody starts another. */
-    serverPid: async (options: Partial<CliOptions> = {}) => (await run('call fault/pid', options)).stdout.trim(),
-    async [Symbol.asyncDispose]() {
-      if (isAlive(up.pid)) process.kill(up.pid, 'SIGKILL');
-      await home[Symbol.asyncDispose]();
-    },
-  };
-}
-
-function isAlive(pid: number): boolean {
-  return findProcesses('up').some((found) => found.pid === pid);
-}
-
-const managersOf = (home: TempHome) => findProcesses(home.path).filter(({ command }) => command.includes('--foreground'));
-
-async function recordOf({ up }: { up: Up }): Promise<{ file: string; record: Record<string, unknown> }> {
-  const file = up.socket.replace(/\.sock$/, '.json');
-  return { file, record: JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown> };
-}
+import { isAlive, managed, managersOf, recordOf, type Up } from './managed.js';
 
 describe('up and down', () => {
   it('up starts one manager, a second up finds it, down ends it and its servers, a second down finds nothing', async () => {
