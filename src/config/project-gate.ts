@@ -1,7 +1,6 @@
 /** What a project file may do: nothing before its approval, and not everything after it. Loaded only inside a project. */
 import { isAbsolute, relative, sep } from 'node:path';
 import { resolveLinks } from '../io/atomic-file.js';
-import { type ApprovalRecord, approvalsFor } from './approvals.js';
 import type { JsonValue } from './document.js';
 import type { Definition } from './layers.js';
 import { plantedProgram } from './planted-program.js';
@@ -11,7 +10,7 @@ import type { LoadedFile } from './read-file.js';
 import { type ResolvedServer, type ResolveOptions, resolveServer } from './resolve.js';
 import type { Approval, ConfigProblem } from './schema.js';
 import type { FileContent, ServerEntry } from './shape.js';
-import { approvalOf, fingerprintOf } from './trust.js';
+import { type ApprovalRecord, approvalOf, approvalsFor, fingerprintOf } from './trust.js';
 import { unapprovedServer } from './unapproved.js';
 
 export interface ProjectGate {
