@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import type { ManagerAddress } from '../config/manager-address.js';
 import type { Clock } from '../core/clock.js';
-import type { EndSignal } from '../core/errors.js';
+import { type EndSignal, exitCodes } from '../core/errors.js';
 import {
   type Channel,
   type ClientFrame,
@@ -127,29 +127,23 @@ export function attach(
   });
 }
 
-/** The end of a command that ran in the manager, or why it has to run here. */
-export type AttachedEnd =
-  | { readonly kind: 'exit'; readonly code: number }
-  /** The manager says that the command is not one for it. */
-  | { readonly kind: 'local' }
-  | { readonly kind: 'unattached'; readonly why: Unattached }
-  /** The manager went away in the middle. */
-  | { readonly kind: 'lost'; readonly record: ManagerRecord };
+/** What the manager has to know besides the look of the terminal. */
+export type AttachedCommand = Omit<RunRequest, keyof ReturnType<typeof lookOf>>;
 
 /**
  * Runs one command line in the manager, if there is one, on the terminal given. The reason of `signal` is passed on to the command.
  *
- * @param isSilent nothing is said on stderr beside what the command says
+ * @returns the exit code; undefined when the command has to run here: no manager can be asked, or it is none for a manager
  */
 export async function runAttached(
   options: AttachOptions,
-  request: RunRequest,
+  command: AttachedCommand,
   terminal: Terminal,
   signal: AbortSignal,
-  isSilent: boolean,
-): Promise<AttachedEnd> {
+): Promise<number | undefined> {
+  const isSilent = command.json || command.quiet;
   let tellProblem = () => {};
-  let end: AttachedEnd | undefined;
+  let end: ManagerFrame | undefined;
   let written = Promise.resolve();
   let send: Channel<ClientFrame>['send'] = () => Promise.resolve();
   let close = () => {};
@@ -183,17 +177,18 @@ export async function runAttached(
         );
         break;
       case 'exit':
-        end = { kind: 'exit', code: frame.code };
-        break;
       case 'local':
-        end = { kind: 'local' };
+        end = frame;
         break;
       default:
       // News are for those who watch.
     }
   };
   const attachment = await attach(options, { onFrame: heard, onClose: close });
-  if (!('channel' in attachment)) return { kind: 'unattached', why: attachment };
+  if (!('channel' in attachment)) {
+    if (!isSilent && attachment.reason !== 'none') terminal.writeError(noteOn(attachment, options.version));
+    return undefined;
+  }
   const { record, channel, problem } = attachment;
   send = channel.send;
   tellProblem = () => {
@@ -203,12 +198,35 @@ export async function runAttached(
   };
   const onAbort = () => void send({ t: 'signal', name: signalOf(signal.reason) });
   signal.addEventListener('abort', onAbort, { once: true });
-  void send({ t: 'run', run: request });
+  void send({ t: 'run', run: { ...command, ...lookOf(terminal) } });
   if (signal.aborted) onAbort();
   await closed;
   signal.removeEventListener('abort', onAbort);
   await written;
-  return end ?? { kind: 'lost', record };
+  if (end?.t === 'exit') return end.code;
+  if (end?.t === 'local') return undefined;
+  terminal.writeError(lostText(record, command.json));
+  return exitCodes.UNAVAILABLE;
+}
+
+function lookOf({ columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, ask }: Terminal) {
+  return { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, canAsk: ask !== undefined };
+}
+
+/** The manager went away in the middle. */
+function lostText({ pid }: ManagerRecord, json: boolean): string {
+  const message = `The manager (process ${pid}) went away before the command was done; it may have been carried out`;
+  const hint = 'mcpctl status starts anew';
+  const error = { code: 'UNAVAILABLE', message, hint, details: { reason: 'manager-lost', pid } };
+  return json ? `${JSON.stringify({ error })}\n` : `error: ${message}\nhint: ${hint}\n`;
+}
+
+/** Why a manager that is there is left out. */
+function noteOn({ reason, record }: Exclude<Unattached, { reason: 'none' }>, version: string): string {
+  const { pid, version: other } = record;
+  return reason === 'version'
+    ? `note: the manager (process ${pid}) is mcpctl ${other}, this is ${version}; running without it. mcpctl up replaces it.\n`
+    : `note: the manager (process ${pid}) does not answer; running without it. mcpctl down ends it.\n`;
 }
 
 function signalOf(reason: unknown): EndSignal {

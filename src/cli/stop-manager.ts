@@ -1,7 +1,7 @@
 /** Ends the manager of an address: asks it first, and ends a hung one by signals. Returns when the process is gone. */
 import { McpctlError } from '../core/errors.js';
 import { type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
-import { isRunning, processFacts } from '../io/procfs.js';
+import { isSameProcess } from '../io/procfs.js';
 import { attach } from './attach.js';
 import type { Host } from './command.js';
 
@@ -49,8 +49,7 @@ export async function stopManager(host: Host, signal: AbortSignal): Promise<Stop
 }
 
 function lives({ pid, startTicks }: ManagerRecord): boolean {
-  const facts = processFacts(pid);
-  return facts !== null && isRunning(facts) && facts.startTicks === startTicks;
+  return isSameProcess(pid, startTicks);
 }
 
 async function goneWithin(ms: number, record: ManagerRecord, { clock }: Host, signal: AbortSignal): Promise<boolean> {

@@ -20,7 +20,7 @@ import {
 import { withFileLock } from '../io/file-lock.js';
 import { ensureFolder } from '../io/folders.js';
 import { type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
-import { isRunning, processFacts } from '../io/procfs.js';
+import { isSameProcess, processFacts } from '../io/procfs.js';
 
 /** The terminal of somebody who attached, as the commands see it. */
 export interface AttachedTerminal extends Pick<RunRequest, 'columns' | 'stdoutIsTerminal' | 'stderrIsTerminal' | 'colorAllowed'> {
@@ -301,7 +301,8 @@ const isEndSignal = (name: unknown): name is EndSignal => name === 'SIGINT' || n
 async function makeRoom(address: ManagerAddress, uid: number | undefined, clock: Clock): Promise<void> {
   const record = readManagerRecord(address.record, uid);
   const answers = await isListening(address.socket, clock);
-  if (record && (answers || isSameProcess(record))) throw new ManagerRunning(record);
+  // Without procfs nobody knows whether it lives, and the socket has the last word.
+  if (record && (answers || isSameProcess(record.pid, record.startTicks))) throw new ManagerRunning(record);
   if (answers) {
     throw new McpctlError('UNAVAILABLE', `Somebody else listens on ${address.socket}`, {
       hint: 'set MCPCTL_RUNTIME_DIR to a folder of your own',
@@ -309,12 +310,6 @@ async function makeRoom(address: ManagerAddress, uid: number | undefined, clock:
   }
   rmSync(address.record, { force: true });
   rmSync(address.socket, { force: true });
-}
-
-/** Whether the process of a record lives; without procfs nobody knows, and the socket has the last word. */
-export function isSameProcess({ pid, startTicks }: ManagerRecord): boolean {
-  const facts = processFacts(pid);
-  return facts !== null && isRunning(facts) && facts.startTicks === startTicks;
 }
 
 function isListening(path: string, clock: Clock): Promise<boolean> {
