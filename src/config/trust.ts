@@ -3,7 +3,7 @@ import { McpctlError } from '../core/errors.js';
 import { hashOf } from './canonical.js';
 import type { JsonValue } from './document.js';
 import type { Approval, ServerConfig } from './schema.js';
-import { type SettingsWarning, updateSettings, type WriteAccess } from './settings.js';
+import { type SettingsResult, updateSettings, type WriteAccess } from './settings.js';
 import { isObject } from './shape.js';
 
 /**
@@ -74,6 +74,6 @@ export function setApproval(
   configDir: string,
   { file, server, record }: ApprovalChange,
   access: WriteAccess,
-): Promise<{ isChanged: boolean; warning?: SettingsWarning }> {
+): Promise<SettingsResult> {
   return updateSettings(configDir, { section: 'approvals', file, server, next: record }, access);
 }

@@ -132,7 +132,7 @@ export function enabledChange(content: EditableFile, server: string, enabled: bo
  * @throws McpctlError CONFIG_INVALID when the file is missing (without `create`), broken, cannot be edited or cannot be written;
  *   TIMEOUT (lock); what `edit` throws. The file is untouched then
  */
-export async function editUserFile(
+async function editUserFile(
   file: string,
   edit: (content: EditableFile) => Change | undefined,
   access: WriteAccess,

@@ -260,6 +260,16 @@ describe('trust', () => {
     expect(code).toBe(9);
   });
 
+  it('takes nothing away from a server that is added under a waiting one’s name: the added one counts, and add says so', async () => {
+    await using home = await tempHome();
+    const file = await project(home, { files: faultServer() });
+    const added = await run(home, 'add files node server.js');
+    expect(added.code).toBe(0);
+    expect(added.stderr).toBe(
+      `warning: ${file}:3:5: mcpServers.files: is not approved, so "files" of ${join(home.configDir, 'config.json')} stays in force; look at it: mcpctl trust approve files\n`,
+    );
+  });
+
   it('lets a waiting server be disabled and enabled, seen by servers and config explain; the file stays as it is', async () => {
     await using home = await tempHome();
     const file = await project(home, { files: faultServer() });
