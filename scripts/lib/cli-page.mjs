@@ -73,7 +73,19 @@ With \`--json\` stdout is one JSON document (one a line for live views), and an 
 \`\`\`
 
 Without it an error is two lines, \`error: <what happened>\` and \`hint: <what to do>\`.
-When a tool itself reports a failure, what it said is on stdout and the error on stderr.`;
+When a tool itself reports a failure, what it said is on stdout and the error on stderr.
+
+What \`status\` says of a server; with \`--json\` it is \`status\`, beside \`source\` (\`user\`, \`project\` or \`flag\`) and \`lastError\`:
+
+| status | meaning |
+|---|---|
+| \`connected\` | initialised, and the last check was answered or is still to come |
+| \`connecting\` | an attempt runs |
+| \`error\` | the last attempt failed; \`retryAt\` says when the next one comes, \`null\` that it waits for \`reconnect\` |
+| \`disconnected\` | no attempt was made or is wanted |
+| \`needs-auth\` | it wants a login |
+| \`untrusted\` | it is a server of a project file and waits for [\`trust approve\`](#trust) |
+| \`disabled\` | switched off; [\`enable\`](#enable) |`;
 
 function section(spec, { usageOf }) {
   const parts = [`## ${spec.name}`, `${escaped(spec.summary)}.`, fence(`mcpctl ${usageOf(spec)}`)];
