@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { glance, runAttached } from './cli/attach.js';
-import { explainEnd } from './cli/attached-end.js';
 import { managerAddress } from './config/manager-address.js';
 import { findPlaces } from './config/paths.js';
 import { systemClock } from './core/clock.js';
@@ -37,32 +36,23 @@ async function runInManager(words: readonly string[]): Promise<number | undefine
     interruption.abort(cancelled(name));
     systemClock.after(endMs, () => process.exit(signalExitCodes[name]), { background: true });
   });
-  const isJson = json || env.MCPCTL_JSON === '1';
-  const isSilent = quiet || isJson;
-  const end = await runAttached(
+  const code = await runAttached(
     { address, uid, version: __MCPCTL_VERSION__, clock: systemClock },
     {
       words,
       front: 'shell',
       atPrompt: false,
       cwd: process.cwd(),
-      json: env.MCPCTL_JSON === '1',
+      json: json || env.MCPCTL_JSON === '1',
       quiet,
+      // The manager reads the other flags in the words.
       verbose: false,
       noColor: false,
-      columns: terminal.columns,
-      stdoutIsTerminal: terminal.stdoutIsTerminal,
-      stderrIsTerminal: terminal.stderrIsTerminal,
-      colorAllowed: terminal.colorAllowed,
-      canAsk: terminal.ask !== undefined,
       where: '',
     },
     terminal,
     interruption.signal,
-    isSilent,
   );
-  const { code, message } = explainEnd(end, { json: isJson, quiet }, __MCPCTL_VERSION__);
-  if (message) terminal.writeError(message);
   await terminal.drained();
   restore();
   return terminal.brokenCode ?? code;

@@ -3,8 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runAttached } from './cli/attach.js';
-import { explainEnd } from './cli/attached-end.js';
+import { glance, runAttached } from './cli/attach.js';
 import type { Host } from './cli/command.js';
 import { noteEvents } from './cli/event-notes.js';
 import { type GlobalOptions, namesCommand, parse } from './cli/parse.js';
@@ -75,8 +74,7 @@ function onExit(): void {
 async function runFront(): Promise<number> {
   const { signal } = interruption;
   const json = env.MCPCTL_JSON === '1';
-  const isAnswered = words.some((word) => ['--help', '-h', '--version', '-V'].includes(word));
-  if (namesCommand(words) || isAnswered) return runCommand(words, newSession({ json }, false), signal);
+  if (namesCommand(words) || glance(words).isHere) return runCommand(words, newSession({ json }, false), signal);
 
   const globals = await parse(words, registry, 'shell').then(
     (parsed) => parsed.globals,
@@ -195,26 +193,10 @@ function remoteRun(globals: GlobalOptions): NonNullable<Session['remote']> {
   const options = { address: addressOf(globals), uid: process.getuid?.(), version, clock };
   return async (line, session, signal, where) => {
     if (control || manager) return undefined;
-    const { terminal, defaults } = session;
-    const { json = false, quiet = false, verbose = false, noColor = false } = defaults;
-    const { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed } = terminal;
-    const look = { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, canAsk: terminal.ask !== undefined };
-    const request = {
-      words: line,
-      front: 'repl',
-      atPrompt: session.atPrompt,
-      cwd: session.cwd,
-      json,
-      quiet,
-      verbose,
-      noColor,
-      where,
-      ...look,
-    } as const;
-    const end = await runAttached(options, request, terminal, signal, quiet || json);
-    const { code, message } = explainEnd(end, { json, quiet }, version);
-    if (message) terminal.writeError(message);
-    return code;
+    const { terminal, atPrompt, cwd } = session;
+    const { json = false, quiet = false, verbose = false, noColor = false } = session.defaults;
+    const command = { words: line, front: 'repl', atPrompt, cwd, json, quiet, verbose, noColor, where } as const;
+    return runAttached(options, command, terminal, signal);
   };
 }
 

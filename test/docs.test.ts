@@ -9,6 +9,7 @@ import { globalFlags } from '../src/cli/global-flags.js';
 import { registry } from '../src/cli/registry.js';
 import { configKeys } from '../src/config/json-schema.js';
 import { exitCodes, signalExitCodes } from '../src/core/errors.js';
+import { transitions } from '../src/manager/server-state.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -59,6 +60,16 @@ describe('docs/cli.md', () => {
       for (const flag of flags) expect(section, `${name} --${flag.name}`).toContain(`--${flag.name}`);
     }
     for (const { name } of globalFlags) expect(text).toContain(`--${name}`);
+  });
+
+  it('explains every status of a server, and no other', () => {
+    const told = [
+      ...text
+        .split('| status | meaning |')[1]!
+        .split('\n\n')[0]!
+        .matchAll(/^\| `([\w-]+)` \|/gm),
+    ].map(([, name]) => name);
+    expect(told.sort()).toEqual(Object.keys(transitions).sort());
   });
 
   it('has every error code in the row of its exit code, and no other row', () => {

@@ -1,25 +1,15 @@
 /** README.md shows a real session: the test types its lines on a terminal and compares what the terminal then shows. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { renderScreen } from './e2e/screen.js';
+import { block, root, runBlock } from './support/doc-examples.js';
 import { findProcesses } from './support/no-leftovers.js';
-import { runCli } from './support/run-cli.js';
 import { tempHome } from './support/temp-home.js';
 import { keys, startTerminal } from './support/terminal.js';
 import { waitFor } from './support/wait-for.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const readme = readFileSync(`${root}/README.md`, 'utf8');
+const readme = (name: string) => block('README.md', name);
 const prompt = 'mcpctl> ';
 const size = { columns: 100, rows: 60 };
-
-/** The text between `<!-- name -->` and the end of the next fenced block, without the fence. */
-function block(name: string): string {
-  const found = new RegExp(`<!-- ${name} -->\n\`\`\`\\w*\n([\\s\\S]*?)\n\`\`\``).exec(readme)?.[1];
-  if (found === undefined) throw new Error(`README.md has no block <!-- ${name} -->`);
-  return found;
-}
 
 /** What differs from run to run: times, and with them the width of columns and the order in which servers come up. */
 function normalised(text: string): string {
@@ -67,14 +57,14 @@ describe('README.md', () => {
     };
     const typedIn = (text: string) => [...text.matchAll(/^mcpctl> (.+)$/gm)].map(([, line]) => line!);
 
-    await type(typedIn(block('session')));
+    await type(typedIn(readme('session')));
     const [victim] = findProcesses(home.path).filter(({ command }) => command.includes('server-filesystem'));
     const after = terminal.text.length;
     process.kill(victim!.pid, 'SIGKILL');
     await terminal.waitFor('+ filesystem connected', { after });
-    await type(typedIn(block('killed')));
+    await type(typedIn(readme('killed')));
     expect(await terminal.exited).toEqual({ code: 0, signal: undefined });
-    expect(normalised(shown())).toBe(normalised(`${block('session')}\n${block('killed')}`));
+    expect(normalised(shown())).toBe(normalised(`${readme('session')}\n${readme('killed')}`));
   });
 
   it.each([
@@ -82,18 +72,9 @@ describe('README.md', () => {
     ['a manager that stays', 'manager'],
   ])('shows %s', async (_, name) => {
     await using home = await tempHome();
-    const runs = block(name)
-      .split(/^\$ /m)
-      .slice(1)
-      .map((run) => run.split('\n'));
+    const options = { home, cwd: root, env: { TMPDIR: home.path }, extra: ['-c', '.mcp.example.json'] };
+    const runs = await runBlock(readme(name), options);
     expect(runs.length).toBeGreaterThanOrEqual(3);
-    for (const [line, ...expected] of runs) {
-      const words = line!.replace(/; echo \$\?$/, '').split(' ');
-      expect(words.shift()).toBe('mcpctl');
-      const options = { home, cwd: root, env: { TMPDIR: home.path } };
-      const { stdout, stderr, code } = await runCli(['-c', '.mcp.example.json', ...words], options);
-      const all = `${stdout}${stderr}${line!.endsWith('echo $?') ? `${code}\n` : ''}`;
-      expect(normalised(all), line).toBe(normalised(expected.join('\n')));
-    }
+    for (const { line, real, shown } of runs) expect(normalised(real), line).toBe(normalised(shown));
   });
 });

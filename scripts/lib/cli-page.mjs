@@ -56,11 +56,12 @@ const starting = `| you type | you get |
 |---|---|
 | \`mcpctl\` on a terminal | the REPL: a prompt at once, servers connect behind it |
 | \`mcpctl < script\` | batch: one command a line, \`#\` starts a comment; stops at the first failure unless \`--keep-going\` |
-| \`mcpctl <command> …\` | one command: run it, print, exit |`;
+| \`mcpctl <command> …\` | one command: run it, print, exit |
+| \`mcpctl up\` · \`mcpctl down\` | a manager in the background that carries out all of these, and its end |`;
 
 const durations =
   'A duration is a number with a unit: `500ms`, `30s`, `10m`, `24h`. A bare number is an error that shows what to write.\n' +
-  '`MCPCTL_JSON=1` in the environment is `--json` for every command; `NO_COLOR` is `--no-color`.';
+  '`MCPCTL_JSON=1` in the environment is `--json` for every command, `MCPCTL_NO_ATTACH=1` is `--no-attach`, `NO_COLOR` is `--no-color`.';
 
 const replNote = 'In the REPL `/mcp status`, `/status` and `status` are the same. These exist there and nowhere else:';
 
@@ -68,11 +69,23 @@ const output = `stdout carries the result and nothing else. Notes, progress and 
 With \`--json\` stdout is one JSON document (one a line for live views), and an error is one JSON document on stderr:
 
 \`\`\`json
-{ "error": { "code": "UNKNOWN_SERVER", "message": "There is no server \\"githb\\"", "hint": "did you mean github?", "details": {} } }
+{ "error": { "code": "UNKNOWN_SERVER", "message": "There is no server \\"githb\\"", "hint": "did you mean \\"github\\"?", "details": {} } }
 \`\`\`
 
 Without it an error is two lines, \`error: <what happened>\` and \`hint: <what to do>\`.
-When a tool itself reports a failure, what it said is on stdout and the error on stderr.`;
+When a tool itself reports a failure, what it said is on stdout and the error on stderr.
+
+What \`status\` says of a server; with \`--json\` it is \`status\`, beside \`source\` (\`user\`, \`project\` or \`flag\`) and \`lastError\`:
+
+| status | meaning |
+|---|---|
+| \`connected\` | initialised, and the last check was answered or is still to come |
+| \`connecting\` | an attempt runs |
+| \`error\` | the last attempt failed; \`retryAt\` says when the next one comes, \`null\` that it waits for \`reconnect\` |
+| \`disconnected\` | no attempt was made or is wanted |
+| \`needs-auth\` | it wants a login |
+| \`untrusted\` | it is a server of a project file and waits for [\`trust approve\`](#trust) |
+| \`disabled\` | switched off; [\`enable\`](#enable) |`;
 
 function section(spec, { usageOf }) {
   const parts = [`## ${spec.name}`, `${escaped(spec.summary)}.`, fence(`mcpctl ${usageOf(spec)}`)];

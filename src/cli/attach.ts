@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { ManagerAddress } from '../config/manager-address.js';
 import type { Clock } from '../core/clock.js';
-import type { EndSignal } from '../core/errors.js';
+import { cancelled, type EndSignal, exitCodeFor, McpctlError } from '../core/errors.js';
 import {
   type Channel,
   type ClientFrame,
@@ -13,7 +13,7 @@ import {
   protocol,
   type RunRequest,
 } from '../io/control-channel.js';
-import { isSameProcess, type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
+import { type ManagerRecord, managerLives, readManagerRecord } from '../io/manager-record.js';
 import type { Terminal } from './terminal.js';
 
 /** What is to be known about the words before they are parsed. */
@@ -109,7 +109,7 @@ export function attach(
   if (record.version !== version) return Promise.resolve({ reason: 'version', record });
   // It lives and cannot be reached. One that is about to end has taken its record away before.
   const unreached = (): Unattached =>
-    isSameProcess(record) && readManagerRecord(address.record, uid) ? { reason: 'silent', record } : { reason: 'none' };
+    managerLives(record) && readManagerRecord(address.record, uid) ? { reason: 'silent', record } : { reason: 'none' };
   if (!isOwnSocket(address.socket, uid)) return Promise.resolve(unreached());
   return new Promise((resolve) => {
     const socket = connect(address.socket);
@@ -150,31 +150,23 @@ function isOwnSocket(path: string, uid: number | undefined): boolean {
   }
 }
 
-/** The end of a command that ran in the manager, or why it has to run here. */
-export type AttachedEnd =
-  | { readonly kind: 'exit'; readonly code: number }
-  /** The manager says that the command is not one for it. */
-  | { readonly kind: 'local' }
-  | { readonly kind: 'unattached'; readonly why: Unattached }
-  /** Before it was sent. */
-  | { readonly kind: 'cancelled'; readonly signal: EndSignal }
-  /** The manager went away in the middle. */
-  | { readonly kind: 'lost'; readonly record: ManagerRecord };
+/** What the manager has to know besides the look of the terminal. */
+export type AttachedCommand = Omit<RunRequest, keyof ReturnType<typeof lookOf>>;
 
 /**
  * Runs one command line in the manager, if there is one, on the terminal given. The reason of `signal` is passed on to the command.
  *
- * @param isSilent nothing is said on stderr beside what the command says
+ * @returns the exit code; undefined when the command has to run here: no manager can be asked, or it is none for a manager
  */
 export async function runAttached(
   options: AttachOptions,
-  request: RunRequest,
+  command: AttachedCommand,
   terminal: Terminal,
   signal: AbortSignal,
-  isSilent: boolean,
-): Promise<AttachedEnd> {
+): Promise<number | undefined> {
+  const isSilent = command.json || command.quiet;
   let tellProblem = () => {};
-  let end: AttachedEnd | undefined;
+  let end: ManagerFrame | undefined;
   let written = Promise.resolve();
   let send: Channel<ClientFrame>['send'] = () => Promise.resolve();
   let close = () => {};
@@ -208,10 +200,8 @@ export async function runAttached(
         );
         break;
       case 'exit':
-        end = { kind: 'exit', code: frame.code };
-        break;
       case 'local':
-        end = { kind: 'local' };
+        end = frame;
         break;
       default:
       // News are for those who watch.
@@ -219,10 +209,16 @@ export async function runAttached(
   };
   const attachment = await attach(options, { onFrame: heard, onClose: close }, signal);
   if (signal.aborted) {
+    // Before it was sent: nothing has run, and nothing shall.
     if ('channel' in attachment) attachment.channel.end();
-    return { kind: 'cancelled', signal: signalOf(signal.reason) };
+    const error = cancelled(signalOf(signal.reason));
+    terminal.writeError(errorText(error, command.json));
+    return exitCodeFor(error);
   }
-  if (!('channel' in attachment)) return { kind: 'unattached', why: attachment };
+  if (!('channel' in attachment)) {
+    if (!isSilent && attachment.reason !== 'none') terminal.writeError(noteOn(attachment, options.version));
+    return undefined;
+  }
   const { record, channel, problem } = attachment;
   send = channel.send;
   tellProblem = () => {
@@ -232,11 +228,43 @@ export async function runAttached(
   };
   const onAbort = () => void send({ t: 'signal', name: signalOf(signal.reason) });
   signal.addEventListener('abort', onAbort, { once: true });
-  void send({ t: 'run', run: request });
+  void send({ t: 'run', run: { ...command, ...lookOf(terminal) } });
   await closed;
   signal.removeEventListener('abort', onAbort);
   await written;
-  return end ?? { kind: 'lost', record };
+  if (end?.t === 'exit') return end.code;
+  if (end?.t === 'local') return undefined;
+  const error = lost(record);
+  terminal.writeError(errorText(error, command.json));
+  return exitCodeFor(error);
+}
+
+function lookOf({ columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, ask }: Terminal) {
+  return { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, canAsk: ask !== undefined };
+}
+
+/** The manager went away in the middle. */
+function lost({ pid }: ManagerRecord): McpctlError {
+  const message = `The manager (process ${pid}) went away before the command was done; it may have been carried out`;
+  return new McpctlError('UNAVAILABLE', message, {
+    hint: 'mcpctl status starts anew',
+    details: { reason: 'manager-lost', pid },
+    delivered: 'maybe',
+  });
+}
+
+/** As `run.ts` prints it, which this path does not load. */
+function errorText({ code, message, hint, details }: McpctlError, json: boolean): string {
+  if (json) return `${JSON.stringify({ error: { code, message, hint: hint ?? null, details } })}\n`;
+  return `error: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`;
+}
+
+/** Why a manager that is there is left out. */
+function noteOn({ reason, record }: Exclude<Unattached, { reason: 'none' }>, version: string): string {
+  const { pid, version: other } = record;
+  return reason === 'version'
+    ? `note: the manager (process ${pid}) is mcpctl ${other}, this is ${version}; running without it. mcpctl up replaces it.\n`
+    : `note: the manager (process ${pid}) does not answer; running without it. mcpctl down ends it.\n`;
 }
 
 function signalOf(reason: unknown): EndSignal {

@@ -1,7 +1,8 @@
 /** A server's definition for a person who has to decide about it: everything, one field a line, nothing hidden by odd characters. */
 import { entryChanges, entryFields, entryVariables, type FieldChange } from '../config/entry-fields.js';
 import type { Env } from '../config/paths.js';
-import type { KeyPath } from '../config/position.js';
+import { formatPath, type KeyPath } from '../config/position.js';
+import { isIgnoredInProject } from '../config/project-gate.js';
 import type { Proposal } from '../config/proposal.js';
 import { toSafeJson } from '../core/sanitize.js';
 
@@ -63,13 +64,7 @@ function changeLines({ path, ...change }: FieldChange): string[] {
 
 /** `args[1]`, `env.TOKEN`, `env["A B"]`. */
 export function fieldName(path: KeyPath): string {
-  return path
-    .map((key, index) => {
-      if (typeof key === 'number') return `[${key}]`;
-      if (!/^[A-Za-z_][\w-]*$/.test(key)) return `[${shown(key)}]`;
-      return index === 0 ? key : `.${key}`;
-    })
-    .join('');
+  return formatPath(path, shown);
 }
 
 /** As JSON, in quotes, so that spaces at the ends and control characters are seen; letters that only look like others are told. */
@@ -83,10 +78,8 @@ function codeOf(char: string): string {
   return char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
 }
 
-function ignoredMark([first, second]: KeyPath): string {
-  const isIgnored =
-    first === 'inheritEnv' || first === 'trust' || (first === 'oauth' && (second === 'allowHosts' || second === 'assumeS256'));
-  return isIgnored ? ' (ignored in a project file)' : '';
+function ignoredMark(path: KeyPath): string {
+  return isIgnoredInProject(path) ? ' (ignored in a project file)' : '';
 }
 
 function aligned(rows: readonly (readonly [string, string])[]): string[] {

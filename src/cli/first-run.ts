@@ -1,9 +1,11 @@
 /** The first start: nothing is configured, so mcpctl says what it is and offers to add a server before the prompt comes. */
 
-import { access } from 'node:fs/promises';
-import { JsoncDocument } from '../config/document.js';
+import { serverSections } from '../config/dialect-signs.js';
+import { JsoncDocument, type JsonValue, valueAt } from '../config/document.js';
 import type { Env, Places } from '../config/paths.js';
 import { findProject } from '../config/project.js';
+import { exists } from '../config/read-file.js';
+import { isObject } from '../config/shape.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import { readTextIfExists } from '../io/atomic-file.js';
 import { printError, type Session } from './run.js';
@@ -44,27 +46,19 @@ export async function offerFirstServer(options: FirstRunOptions): Promise<boolea
 }
 
 /** Whether no file that would be read names a server. A broken file is no first start: its errors are to be seen. */
-async function isUnconfigured({ userFile }: Places, cwd: string): Promise<boolean> {
-  if (await isThere(userFile.replace(/\.json$/, '.toml'))) return false;
+async function isUnconfigured({ userFile, userToml }: Places, cwd: string): Promise<boolean> {
+  if (await exists(userToml)) return false;
   const text = await readTextIfExists(userFile, { maxBytes }).catch(() => '!');
   if (text !== undefined && text.trim() !== '') {
     const { problems, value } = JsoncDocument.parse(userFile, text);
-    if (problems.length > 0 || typeof value !== 'object' || value === null) return false;
-    if (namesServers(value)) return false;
+    if (problems.length > 0 || !isObject(value) || namesServers(value)) return false;
   }
   return findProject(cwd) === undefined;
 }
 
-function namesServers(value: object): boolean {
-  const { mcpServers, mcp_servers: snake, servers, mcp } = value as Record<string, unknown>;
-  return [mcpServers, snake, servers, (mcp as { servers?: unknown } | null | undefined)?.servers].some(
-    (section) => typeof section === 'object' && section !== null && Object.keys(section).length > 0,
-  );
-}
-
-function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+function namesServers(value: JsonValue): boolean {
+  return serverSections.some((section) => {
+    const servers = valueAt(value, section);
+    return isObject(servers) && Object.keys(servers).length > 0;
+  });
 }

@@ -12,11 +12,11 @@ export const registry: readonly CommandSpec[] = [
     aliases: ['list'],
     summary: 'Show every server: state, tools, latency, last error',
     description:
-      'In one shot this connects every enabled server and waits until each has settled or --timeout has passed; what is unfinished then is shown as connecting. A manager that stays waits for those that are connecting. At the prompt of the REPL it answers at once.\nWith --check the exit code tells: 0 all connected, 3 only logins are missing, 4 something else is wrong.',
+      'In one shot this connects every enabled server and waits until each has settled or --timeout has passed; what is unfinished then is shown as connecting. A manager that stays waits for those that are connecting. At the prompt of the REPL it answers at once.\nWith --check the exit code tells: 0 all connected, 9 only approvals are missing, 3 only logins are missing, 4 something else is wrong.',
     examples: ['status', 'status github --json', 'status --check', 'status --no-connect'],
     positionals: [servers],
     flags: [
-      { name: 'check', summary: 'Exit with 3 or 4 when a server is not connected' },
+      { name: 'check', summary: 'Exit with 3, 4 or 9 when an enabled server is not connected' },
       { name: 'no-connect', summary: 'Show what is known without connecting' },
       { name: 'watch', short: 'w', summary: 'Print again at every change (NDJSON with --json)' },
       timeoutFlag('How long to wait for servers to settle (default 15s)'),

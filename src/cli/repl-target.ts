@@ -1,4 +1,5 @@
 /** What a REPL is the front of: a manager of its own, or the one that runs already. */
+import { formatProblem } from '../config/position.js';
 import type { Config } from '../config/schema.js';
 import type { Redactor } from '../core/redact.js';
 import { sanitizeLine } from '../core/sanitize.js';
@@ -30,9 +31,7 @@ export function ownTarget({ config, manager }: { config: Config; manager: Manage
         : `${servers.size === 1 ? '1 server' : `${servers.size} servers`}: ${listNames(manager.names())}`,
     ],
     // An error here concerns one server, which tells it itself.
-    warnings: problems
-      .filter(({ severity }) => severity === 'warning')
-      .map(({ file, line, column, path, message }) => `${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`),
+    warnings: problems.filter(({ severity }) => severity === 'warning').map(formatProblem),
     start: () => manager.start(),
     lost: new Promise(() => {}),
     close: () => {},

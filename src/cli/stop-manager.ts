@@ -1,6 +1,6 @@
 /** Ends the manager of an address: asks it first, and ends a hung one by signals. Returns when the process is gone. */
 import { McpctlError } from '../core/errors.js';
-import { isSameProcess, type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
+import { type ManagerRecord, managerLives, readManagerRecord } from '../io/manager-record.js';
 import { attach } from './attach.js';
 import type { Host } from './command.js';
 
@@ -36,12 +36,12 @@ export async function stopManager(host: Host, signal: AbortSignal): Promise<Stop
     await stopping;
     attached.channel.end();
     if (await goneWithin(askedMs, record, host, signal)) return { pid, how: 'asked' };
-  } else if (!isSameProcess(record)) return { pid: null, how: null };
+  } else if (!managerLives(record)) return { pid: null, how: null };
   for (const how of ['SIGTERM', 'SIGKILL'] as const) {
     // Never a stranger: the number may have been given away since.
-    if (isSameProcess(record)) host.kill(pid, how);
+    if (managerLives(record)) host.kill(pid, how);
     // One that was stopped sees the signal only when it goes on.
-    if (isSameProcess(record)) host.kill(pid, 'SIGCONT');
+    if (managerLives(record)) host.kill(pid, 'SIGCONT');
     if (await goneWithin(signalMs, record, host, signal)) return { pid, how };
   }
   throw new McpctlError('UNAVAILABLE', `The manager (process ${pid}) cannot be ended`, { details: { pid } });
@@ -49,7 +49,7 @@ export async function stopManager(host: Host, signal: AbortSignal): Promise<Stop
 
 async function goneWithin(ms: number, record: ManagerRecord, { clock }: Host, signal: AbortSignal): Promise<boolean> {
   const deadline = clock.now() + ms;
-  while (isSameProcess(record)) {
+  while (managerLives(record)) {
     if (clock.now() > deadline) return false;
     await clock.sleep(lookEveryMs, signal);
   }

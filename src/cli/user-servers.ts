@@ -1,4 +1,4 @@
-/** What `add` and `remove` have in common: they are for the user's own file, and a manager that goes on takes the change over. */
+/** What commands that change the configuration have in common: which files are never written, and who has to know of the change. */
 
 import type { Config } from '../config/schema.js';
 import { McpctlError, toMcpctlError } from '../core/errors.js';
@@ -6,11 +6,6 @@ import type { CommandContext } from './command.js';
 
 /** Fifty processes at once wait for each other, each for the disk. */
 export const lockTimeoutMs = 30_000;
-
-/** Reads the configuration anew, where the manager knows how. */
-interface Reloading {
-  readonly reload?: () => Promise<unknown>;
-}
 
 /** @throws McpctlError USAGE when the configuration was given with -c: those files are never written */
 export function refuseGivenFiles({ files }: Config, what: string): void {
@@ -21,11 +16,12 @@ export function refuseGivenFiles({ files }: Config, what: string): void {
   });
 }
 
-/** The change is made, whatever happens here: what is wrong with the configuration elsewhere is told and no more. */
-export async function takeOver({ manager, note }: CommandContext): Promise<void> {
-  try {
-    await (manager as Reloading).reload?.();
-  } catch (error) {
+/**
+ * Lets the manager read the configuration anew: one that stays, and one whose script has further lines. The change is made, whatever
+ * happens here: what is wrong with the configuration elsewhere is told and no more.
+ */
+export async function takeOver({ manager, note }: Pick<CommandContext, 'manager' | 'note'>): Promise<void> {
+  await manager.reload().catch((error: unknown) => {
     note(`warning: the running servers are as before: ${toMcpctlError(error).message}`);
-  }
+  });
 }

@@ -86,6 +86,6 @@ export class Draft {
 }
 
 /** Without a prototype, as every object of a document. */
-export function emptyObject(): JsonObject {
+function emptyObject(): JsonObject {
   return Object.create(null) as JsonObject;
 }

@@ -1,7 +1,7 @@
 /** One server as another program writes it, put into mcpctl's words. */
 import { basename, dirname } from 'node:path';
-import { editorVariable, entryNames } from './dialect.js';
 import type { Draft, JsonObject } from './dialect-draft.js';
+import { editorVariable, entryNames } from './dialect-signs.js';
 import type { JsonValue } from './document.js';
 import type { KeyPath } from './position.js';
 import { isObject } from './shape.js';

@@ -2,13 +2,11 @@
 import { Draft } from './dialect-draft.js';
 import { normaliseEntry } from './dialect-entry.js';
 import { applySections } from './dialect-sections.js';
+import { serverSections } from './dialect-signs.js';
 import { type ConfigDocument, type JsonValue, valueAt } from './document.js';
 import type { KeyPath } from './position.js';
 import type { ConfigProblem, Position } from './schema.js';
 import { isObject } from './shape.js';
-
-/** The objects that hold servers by name, in the order in which they are looked at. */
-const containers: readonly KeyPath[] = [['mcpServers'], ['mcp_servers'], ['servers'], ['mcp', 'servers']];
 
 /**
  * The document in mcpctl's own shape. Every key of an entry is kept: under its own name, or under the one mcpctl has for it.
@@ -52,32 +50,32 @@ class NormalisedDocument implements ConfigDocument {
   }
 }
 
-/** Takes the servers of every container into `mcpServers`. */
+/** Takes the servers of every section into `mcpServers`. */
 function gatherServers(draft: Draft): void {
   const { written, value } = draft;
   const mcp = written.at(['mcp']);
   delete value.mcp_servers;
   delete value.servers;
   delete value.mcp;
-  for (const container of containers) {
-    const found = written.at(container);
+  for (const section of serverSections) {
+    const found = written.at(section);
     if (found === undefined) continue;
     if (!isObject(found)) {
       // mcpctl's own key is checked with everything else.
-      if (container[0] !== 'mcpServers') draft.error(container, 'expected an object with servers by name');
+      if (section[0] !== 'mcpServers') draft.error(section, 'expected an object with servers by name');
       continue;
     }
-    if (value.mcpServers === undefined) draft.trace(['mcpServers'], container);
+    if (value.mcpServers === undefined) draft.trace(['mcpServers'], section);
     value.mcpServers = draft.servers;
     for (const [name, entry] of Object.entries(found)) {
       const path = ['mcpServers', name];
       if (Object.hasOwn(draft.servers, name)) {
         const { line } = written.position(draft.origin(path), { key: true });
-        draft.error([...container, name], `the server "${name}" is defined in line ${line} already; remove one`);
+        draft.error([...section, name], `the server "${name}" is defined in line ${line} already; remove one`);
         continue;
       }
       draft.servers[name] = isObject(entry) ? draft.own(entry) : entry;
-      draft.trace(path, [...container, name]);
+      draft.trace(path, [...section, name]);
     }
   }
   if (mcp !== undefined) applyMcp(draft, mcp);

@@ -14,6 +14,11 @@ export const maxDepth = 64;
 
 export const bom = '\uFEFF';
 
+/** Whether a file is read as TOML: the ending of its name decides. */
+export function isToml(file: string): boolean {
+  return /\.toml$/i.test(file);
+}
+
 /** A configuration file as everything behind the parser sees it, whatever language and shape it is written in. */
 export interface ConfigDocument {
   readonly file: string;

@@ -1,5 +1,5 @@
 /** A configuration file that can be edited as text, whatever language it is written in. */
-import { type ConfigDocument, JsoncDocument, type JsonValue } from './document.js';
+import { type ConfigDocument, isToml, JsoncDocument, type JsonValue } from './document.js';
 import { JsoncText } from './jsonc-edit.js';
 import type { KeyPath } from './position.js';
 
@@ -18,13 +18,9 @@ export interface EditableFile {
   byHand(path: KeyPath, value: JsonValue): string[];
 }
 
-/** Opens a text for editing. The ending of the file's name decides about the language: `.toml`, or else JSON with comments. */
+/** Opens a text for editing, in the language that the file's name tells. */
 export async function editableFile(file: string, text: string): Promise<EditableFile> {
   if (!isToml(file)) return new JsoncText(JsoncDocument.parse(file, text));
   const { TomlText } = await import('./toml-edit.js');
   return TomlText.open(file, text);
-}
-
-export function isToml(file: string): boolean {
-  return /\.toml$/i.test(file);
 }

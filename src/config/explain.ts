@@ -1,4 +1,5 @@
 /** Where every value of a server in force comes from, worked out again from the layers it was made of. */
+import { durationText } from '../core/duration.js';
 import type { JsonValue } from './document.js';
 import { variablesOf } from './expand.js';
 import { type Definition, definitionsOf } from './layers.js';
@@ -156,12 +157,4 @@ function otherDefinition({ name, entry, file }: Definition, isShadowed: boolean)
   const position = document.position(['mcpServers', name], { key: true });
   const why = isShadowed ? 'shadowed' : 'waiting';
   return { source: file.source, file: file.path, ...position, target: targetAsWritten(entry), why };
-}
-
-/** Milliseconds as one writes a duration in a file. */
-function durationText(ms: number): string {
-  if (ms >= 3_600_000 && ms % 3_600_000 === 0) return `${ms / 3_600_000}h`;
-  if (ms >= 60_000 && ms % 60_000 === 0) return `${ms / 60_000}m`;
-  if (ms === 0 || (ms % 100 === 0 && ms >= 1_000)) return `${ms / 1_000}s`;
-  return `${ms}ms`;
 }

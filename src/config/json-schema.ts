@@ -1,6 +1,6 @@
 /** The JSON Schema of a configuration, made from the checks of `shape`; for editors, and published with the package. */
 import * as z from 'zod/mini';
-import { formatDuration } from '../core/duration.js';
+import { durationText } from '../core/duration.js';
 import { keyTexts } from './key-texts.js';
 import { defaults } from './schema.js';
 import { serverName, shapes } from './shape.js';
@@ -123,10 +123,8 @@ function defaultOf(name: string): unknown {
     'timeouts.call': durationText(defaults.timeouts.callMs),
     'health.interval': durationText(defaults.health.intervalMs),
     'health.timeout': durationText(defaults.health.timeoutMs),
+    'cache.enabled': defaults.cache.enabled,
+    'cache.ttl': durationText(defaults.cache.ttlMs),
   };
   return Object.hasOwn(known, name) ? known[name] : undefined;
-}
-
-function durationText(ms: number): string {
-  return formatDuration(ms).replace(' ', '');
 }

@@ -1,10 +1,10 @@
 /** The layers a configuration is made of, lowest first, and how they become one: a server whole from one file, defaults value by value. */
-import type { ApprovalRecord } from './approvals.js';
 import type { Env } from './paths.js';
 import { type DefaultValues, mergeDefaults, type PresetName, presets } from './presets.js';
 import type { Project } from './project.js';
 import type { LoadedFile } from './read-file.js';
 import type { ServerEntry } from './shape.js';
+import type { ApprovalRecord } from './trust.js';
 
 /** Everything a configuration was made of, by reference: whoever explains it works it out again from here. */
 export interface Layers {

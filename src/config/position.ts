@@ -25,11 +25,11 @@ export class LineIndex {
 }
 
 /** `mcpServers.files.args[1]`; keys that are not plain words are quoted: `mcpServers["a b"]`. */
-export function formatPath(path: KeyPath): string {
+export function formatPath(path: KeyPath, quoted: (key: string) => string = JSON.stringify): string {
   return path
     .map((key, index) => {
       if (typeof key === 'number') return `[${key}]`;
-      if (!/^[A-Za-z_][\w-]*$/.test(key)) return `[${JSON.stringify(key)}]`;
+      if (!/^[A-Za-z_][\w-]*$/.test(key)) return `[${quoted(key)}]`;
       return index === 0 ? key : `.${key}`;
     })
     .join('');

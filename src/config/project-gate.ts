@@ -1,7 +1,6 @@
 /** What a project file may do: nothing before its approval, and not everything after it. Loaded only inside a project. */
 import { isAbsolute, relative, sep } from 'node:path';
 import { resolveLinks } from '../io/atomic-file.js';
-import { type ApprovalRecord, approvalsFor } from './approvals.js';
 import type { JsonValue } from './document.js';
 import type { Definition } from './layers.js';
 import { plantedProgram } from './planted-program.js';
@@ -11,7 +10,7 @@ import type { LoadedFile } from './read-file.js';
 import { type ResolvedServer, type ResolveOptions, resolveServer } from './resolve.js';
 import type { Approval, ConfigProblem } from './schema.js';
 import type { FileContent, ServerEntry } from './shape.js';
-import { approvalOf, fingerprintOf } from './trust.js';
+import { type ApprovalRecord, approvalOf, approvalsFor, fingerprintOf } from './trust.js';
 import { unapprovedServer } from './unapproved.js';
 
 export interface ProjectGate {
@@ -58,13 +57,18 @@ export const insideMessage =
   'the settings lie inside the project, so approvals in them do not count; set MCPCTL_CONFIG_DIR to a folder outside it';
 
 /** Whether `path` is `folder` or lies below it; both real paths. */
-export function isInside(folder: string, path: string): boolean {
+function isInside(folder: string, path: string): boolean {
   const way = relative(folder, path);
   return way === '' || (!isAbsolute(way) && way !== '..' && !way.startsWith(`..${sep}`));
 }
 
 /** What weakens a safeguard is the user's to say, not the project's. */
 const ignoredOfServer: readonly KeyPath[] = [['trust'], ['inheritEnv'], ['oauth', 'allowHosts'], ['oauth', 'assumeS256']];
+
+/** Whether a field of a server's entry has no effect in a project file. */
+export function isIgnoredInProject(path: KeyPath): boolean {
+  return ignoredOfServer.some((ignored) => ignored.every((key, index) => path[index] === key));
+}
 
 /** What steers mcpctl as a whole, or servers of other files. */
 const ignoredOfFile: readonly KeyPath[] = [

@@ -2,7 +2,6 @@
 import { type Clock, systemClock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import { didYouMean } from '../core/suggest.js';
-import { type ApprovalRecord, approvalsFor, setApproval } from './approvals.js';
 import { canonicalJson } from './canonical.js';
 import type { JsonValue } from './document.js';
 import { configInvalid } from './position.js';
@@ -12,7 +11,7 @@ import { readConfigFile } from './read-file.js';
 import type { Approval } from './schema.js';
 import { readSettings, type WriteAccess } from './settings.js';
 import { isObject } from './shape.js';
-import { approvalOf, fingerprintOf } from './trust.js';
+import { type ApprovalRecord, approvalOf, approvalsFor, fingerprintOf, setApproval } from './trust.js';
 
 export interface Proposal {
   readonly server: string;

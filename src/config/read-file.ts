@@ -3,8 +3,8 @@ import { stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { readFileIfExists } from '../io/atomic-file.js';
-import { isForeign } from './dialect.js';
-import { type ConfigDocument, JsoncDocument } from './document.js';
+import { isForeign } from './dialect-signs.js';
+import { type ConfigDocument, isToml, JsoncDocument } from './document.js';
 import type { Places } from './paths.js';
 import { type ConfigFile, type ConfigProblem, limits, type ServerSource } from './schema.js';
 import { checkShape, type FileContent } from './shape.js';
@@ -26,9 +26,13 @@ export async function readUserFile({ userFile, userToml }: Pick<Places, 'userFil
   const [json, hasToml] = await Promise.all([readConfigFile(userFile, 'user'), exists(userToml)]);
   if (!hasToml) return json;
   if (!json.exists) return readConfigFile(userToml, 'user');
+  return { path: userFile, source: 'user', exists: true, problems: [twoUserFiles({ userFile, userToml })] };
+}
+
+/** The problem of a user who has `config.json` and `config.toml`. */
+export function twoUserFiles({ userFile, userToml }: Pick<Places, 'userFile' | 'userToml'>): ConfigProblem {
   const message = `both ${userFile} and ${userToml} exist; keep one of them`;
-  const problem: ConfigProblem = { severity: 'error', file: userFile, line: 0, column: 0, path: '', message };
-  return { path: userFile, source: 'user', exists: true, problems: [problem] };
+  return { severity: 'error', file: userFile, line: 0, column: 0, path: '', message };
 }
 
 /** Reads and checks one file: TOML when its name ends in `.toml`, JSON with comments otherwise. What is wrong with it is in `problems`, never thrown. */
@@ -72,20 +76,16 @@ export async function parseText(path: string, text: string): Promise<ConfigDocum
   return TomlDocument.parse(path, text);
 }
 
-function isToml(path: string): boolean {
-  return /\.toml$/i.test(path);
-}
-
-async function exists(path: string): Promise<boolean> {
+/** Whether something is there; what cannot be looked at is. A link that leads nowhere is no file yet. */
+export async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
-    // Whatever else keeps it from being looked at is told when it is read.
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
   );
 }
 
-/** Invalid bytes are an error here: replaced by U+FFFD they would end up in an argument or a header. */
-function decode(bytes: Buffer): string | undefined {
+/** Undefined for what is not UTF-8: replaced by U+FFFD, invalid bytes would end up in an argument, and in the file when it is written again. */
+export function decode(bytes: Buffer): string | undefined {
   // A NUL has a better message of its own, and UTF-16 is full of them.
   if (bytes.includes(0)) return bytes.toString('latin1');
   try {

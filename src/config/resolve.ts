@@ -20,6 +20,7 @@ import type {
 } from './schema.js';
 import {
   headerSecrets,
+  isOnlyReference,
   isSecretField,
   mask,
   maskArguments,
@@ -238,8 +239,8 @@ class Collector {
   }
 
   keep(...lists: readonly (readonly string[])[]): void {
-    // A reference that has no value is no secret; blanked out, it would be missing from the message about it.
-    for (const secret of lists.flat()) if (secret && !/^\$\{[^}]*\}$/.test(secret)) this.secrets.add(secret);
+    // Of a variable that has no value the name is left, which is no secret; blanked out, it would be missing from the message about it.
+    for (const secret of lists.flat()) if (secret && !isOnlyReference(secret)) this.secrets.add(secret);
   }
 
   error() {

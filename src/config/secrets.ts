@@ -32,8 +32,13 @@ export function isSecretField(name: string): boolean {
   return isSecretName(name) || keyName.test(name);
 }
 
+/** Whether a text is nothing but a variable, as one ought to write it (`${TOKEN}`, `Bearer ${TOKEN}`): no secret yet. A default stands there for everyone to read. */
+export function isOnlyReference(text: string): boolean {
+  return /^(?:\w+ )?\$\{(?!\w+:-)[^}]*\}$/.test(text);
+}
+
 /** Whether a piece of an expanded text must not be shown: taken from a variable that is not one of the plain ones. */
-export function isSecretPiece(piece: Piece): boolean {
+function isSecretPiece(piece: Piece): boolean {
   if (piece.variable === undefined || plainVariables.has(piece.variable)) return false;
   return isSecretField(piece.variable) || piece.text.length >= minSubstitutedLength;
 }

@@ -59,18 +59,12 @@ export interface OverrideChange {
   readonly enabled: boolean | null;
 }
 
-export interface OverrideResult {
-  readonly isChanged: boolean;
-  /** The settings were damaged and had to be put aside. */
-  readonly warning?: SettingsWarning;
-}
-
 /**
  * Stores or removes an override, under a lock and in one step: parallel changes all count. Damaged settings are put aside first.
  *
  * @throws as `updateSettings`
  */
-export async function setOverride(configDir: string, change: OverrideChange, access: WriteAccess): Promise<OverrideResult> {
+export async function setOverride(configDir: string, change: OverrideChange, access: WriteAccess): Promise<SettingsResult> {
   const { enabled, server } = change;
   const next = async (stored: unknown) => {
     const before = isObject(stored) && typeof stored.enabled === 'boolean' ? stored.enabled : null;
@@ -78,6 +72,12 @@ export async function setOverride(configDir: string, change: OverrideChange, acc
     return enabled === null ? null : { enabled };
   };
   return updateSettings(configDir, { section: 'overrides', file: await sourceKey(change.file), server, next }, access);
+}
+
+export interface SettingsResult {
+  readonly isChanged: boolean;
+  /** The settings were damaged and had to be put aside. */
+  readonly warning?: SettingsWarning;
 }
 
 export interface SettingsChange {
@@ -98,7 +98,7 @@ export async function updateSettings(
   configDir: string,
   { section, file: key, server, next }: SettingsChange,
   access: WriteAccess,
-): Promise<OverrideResult> {
+): Promise<SettingsResult> {
   const file = settingsFile(configDir);
   const work = async () => {
     const kept = await quarantine(file);

@@ -1,9 +1,10 @@
-/** Trust in project files: what is approved is one exact definition in one place, known by its fingerprint. */
+/** Trust in project files: what is approved is one exact definition in one place, known by its fingerprint and kept in the settings. */
 import { McpctlError } from '../core/errors.js';
-import type { ApprovalRecord } from './approvals.js';
 import { hashOf } from './canonical.js';
 import type { JsonValue } from './document.js';
 import type { Approval, ServerConfig } from './schema.js';
+import { type SettingsResult, updateSettings, type WriteAccess } from './settings.js';
+import { isObject } from './shape.js';
 
 /**
  * sha256 (hex) over the whole entry as it is written, variables unexpanded, and the real path of the project's folder:
@@ -35,4 +36,44 @@ export function untrustedError({ name, file, approval }: Pick<ServerConfig, 'nam
     details: { file, approval },
     delivered: 'no',
   });
+}
+
+export interface ApprovalRecord {
+  /** sha256 (hex), see `fingerprintOf`. */
+  readonly fingerprint: string;
+  /** ISO 8601, UTC. */
+  readonly approvedAt: string;
+  /** The entry as it was approved, to show what has changed since. */
+  readonly entry: JsonValue;
+}
+
+/** The approvals for one project file, by server; what is not understood counts as not there. */
+export function approvalsFor(settings: Readonly<Record<string, unknown>>, file: string): ReadonlyMap<string, ApprovalRecord> {
+  const found = new Map<string, ApprovalRecord>();
+  const all = settings.approvals;
+  const ofFile = isObject(all) && Object.hasOwn(all, file) ? all[file] : undefined;
+  for (const [server, record] of isObject(ofFile) ? Object.entries(ofFile) : []) {
+    if (!isObject(record)) continue;
+    const { fingerprint, approvedAt, entry = null } = record;
+    if (typeof fingerprint !== 'string' || typeof approvedAt !== 'string') continue;
+    found.set(server, { fingerprint, approvedAt, entry });
+  }
+  return found;
+}
+
+export interface ApprovalChange {
+  /** The project's file, see `Project`. */
+  readonly file: string;
+  readonly server: string;
+  /** Runs under the lock of the settings, so that nothing comes between a last look and the approval. `null` removes. */
+  readonly record: () => Promise<ApprovalRecord | null>;
+}
+
+/** Stores or removes an approval, under the lock and in one step: parallel ones all count. @throws as `updateSettings` */
+export function setApproval(
+  configDir: string,
+  { file, server, record }: ApprovalChange,
+  access: WriteAccess,
+): Promise<SettingsResult> {
+  return updateSettings(configDir, { section: 'approvals', file, server, next: record }, access);
 }

@@ -4,7 +4,7 @@ import { canonicalJson, hashOf } from './canonical.js';
 import type { Expansion } from './expand.js';
 import type { ResolvedServer, ResolveOptions } from './resolve.js';
 import type { HttpDefinition, ServerConfig, ServerDefinition } from './schema.js';
-import { isSecretField, mask, maskArguments } from './secrets.js';
+import { isOnlyReference, isSecretField, mask, maskArguments } from './secrets.js';
 import { serverOptions } from './server-options.js';
 import { normalType, type ServerEntry } from './shape.js';
 import { shellQuoted } from './shell-quoted.js';
@@ -65,13 +65,10 @@ function asExpansion(text: string): Expansion {
   return { value: text, pieces: [{ text }], problems: [], missing: [] };
 }
 
-/** Nothing but a variable, as one ought to write it: no secret yet. */
-const onlyVariable = /^(?:\w+ )?\$\{\w+\}$/;
-
 function maskedValues(values: Readonly<Record<string, string>> = {}): Record<string, string> {
   const shown: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries(values))
-    shown[name] = isSecretField(name) && value !== '' && !onlyVariable.test(value) ? mask : value;
+    shown[name] = isSecretField(name) && value !== '' && !isOnlyReference(value) ? mask : value;
   return shown;
 }
 
@@ -80,6 +77,6 @@ function maskedUrlText(text: string): string {
   return text
     .replace(/^([^/?#]*:\/\/)[^/?#]*@/, `$1${mask}@`)
     .replace(/([?&])([^=&#]*)=([^&#]*)/g, (whole, separator: string, name: string, value: string) =>
-      isSecretField(name) && value !== '' && !onlyVariable.test(value) ? `${separator}${name}=${mask}` : whole,
+      isSecretField(name) && value !== '' && !isOnlyReference(value) ? `${separator}${name}=${mask}` : whole,
     );
 }

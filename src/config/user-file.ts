@@ -1,14 +1,16 @@
 /** Changes to the user's own configuration file: one server or value at a time, everything else stays as it was typed. */
-import { stat } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { didYouMean } from '../core/suggest.js';
 import { readFileIfExists, removeTemporaryFiles, resolveLinks, writeFileAtomic } from '../io/atomic-file.js';
 import { withFileLock } from '../io/file-lock.js';
-import { bom, type JsonValue, valueAt } from './document.js';
-import { type EditableFile, editableFile, isToml } from './editable-file.js';
+import { canonicalJson } from './canonical.js';
+import { serverSections } from './dialect-signs.js';
+import { bom, isToml, type JsonValue, valueAt } from './document.js';
+import { type EditableFile, editableFile } from './editable-file.js';
 import type { Places } from './paths.js';
 import { configInvalid, type KeyPath } from './position.js';
+import { decode, exists, twoUserFiles } from './read-file.js';
 import { limits } from './schema.js';
 import type { WriteAccess } from './settings.js';
 import { isObject } from './shape.js';
@@ -21,23 +23,18 @@ export interface Change {
   readonly value: JsonValue | undefined;
 }
 
-/** Where servers stand, the preferred place first. Other programs' shapes keep theirs. */
-const sections: readonly KeyPath[] = [['mcpServers'], ['mcp_servers'], ['servers'], ['mcp', 'servers']];
+type UserPlaces = Pick<Places, 'userFile' | 'userToml'>;
 
 /**
  * The user's file: `config.json` or `config.toml`, whichever exists; `config.json` when there is none yet.
  *
  * @throws McpctlError CONFIG_INVALID when both exist
  */
-export async function findUserFile({ userFile }: Pick<Places, 'userFile'>): Promise<string> {
-  const toml = userFile.slice(0, -extname(userFile).length).concat('.toml');
-  const [hasJson, hasToml] = await Promise.all([userFile, toml].map(exists));
-  if (hasJson && hasToml) {
-    throw new McpctlError('CONFIG_INVALID', `There are two configurations: ${userFile} and ${basename(toml)}`, {
-      hint: 'keep one of them and move the other away',
-    });
-  }
-  return hasToml ? toml : userFile;
+export async function findUserFile(places: UserPlaces): Promise<string> {
+  const { userFile, userToml } = places;
+  const [hasJson, hasToml] = await Promise.all([exists(userFile), exists(userToml)]);
+  if (hasJson && hasToml) throw configInvalid([twoUserFiles(places)]);
+  return hasToml ? userToml : userFile;
 }
 
 /**
@@ -47,7 +44,7 @@ export async function findUserFile({ userFile }: Pick<Places, 'userFile'>): Prom
  * @throws McpctlError USAGE when the file has a server of that name; CONFIG_INVALID as `editUserFile`; TIMEOUT (lock)
  */
 export async function addServer(
-  places: Pick<Places, 'userFile'>,
+  places: UserPlaces,
   name: string,
   entry: { [key: string]: JsonValue },
   access: WriteAccess,
@@ -62,7 +59,8 @@ export async function addServer(
         hint: `choose another name, or take that one out first: mcpctl remove ${name}`,
       });
     }
-    const section = sections.find((path) => isObject(content.document.at(path))) ?? sections[0]!;
+    // Other programs' shapes keep their section.
+    const section = serverSections.find((path) => isObject(content.document.at(path))) ?? serverSections[0]!;
     return { text: content.withServer(section, name, entry), path: [...section, name], value: entry };
   };
   await editUserFile(file, edit, access, { create: true });
@@ -75,7 +73,7 @@ export async function addServer(
  * @returns the file
  * @throws McpctlError UNKNOWN_SERVER when it is not there; CONFIG_INVALID as `editUserFile`; TIMEOUT (lock)
  */
-export async function removeServer(places: Pick<Places, 'userFile'>, name: string, access: WriteAccess): Promise<string> {
+export async function removeServer(places: UserPlaces, name: string, access: WriteAccess): Promise<string> {
   const file = await findUserFile(places);
   if (!(await exists(file))) throw unknownServer(file, name, []);
   const edit = (content: EditableFile): Change => {
@@ -134,7 +132,7 @@ export function enabledChange(content: EditableFile, server: string, enabled: bo
  * @throws McpctlError CONFIG_INVALID when the file is missing (without `create`), broken, cannot be edited or cannot be written;
  *   TIMEOUT (lock); what `edit` throws. The file is untouched then
  */
-export async function editUserFile(
+async function editUserFile(
   file: string,
   edit: (content: EditableFile) => Change | undefined,
   access: WriteAccess,
@@ -174,27 +172,20 @@ async function open(file: string, target: string, create: boolean): Promise<Edit
       hint: 'mcpctl config path shows which files are read',
     });
   }
-  const text = read ? decoded(file, read.bytes) : '';
+  const text = read ? decode(read.bytes) : '';
+  if (text === undefined)
+    throw configInvalid([{ severity: 'error', file, line: 0, column: 0, path: '', message: 'not UTF-8 text' }]);
   // An empty file is as good as none, where a server is to be added.
   const content = await editableFile(file, create && text.trim() === '' && !isToml(file) ? '{}\n' : text);
   if (content.document.problems.length > 0) throw configInvalid(content.document.problems);
   return content;
 }
 
-/** Replaced by U+FFFD, invalid bytes would be lost for good when the file is written again. */
-function decoded(file: string, bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw configInvalid([{ severity: 'error', file, line: 0, column: 0, path: '', message: 'not UTF-8 text' }]);
-  }
-}
-
 /** The new text, once it is sure that it makes this change and no other: the file is worth more than the command. */
 function checked(before: EditableFile, { text, path, value }: Change): string {
   const after = text === undefined ? undefined : before.parse(text).document;
   if (text !== undefined && after?.problems.length === 0) {
-    if (canonical(after.value) === canonical(withValue(before.document.value, path, value))) return text;
+    if (canonicalJson(after.value) === canonicalJson(withValue(before.document.value, path, value))) return text;
   }
   const { file } = before.document;
   const { line } = before.document.position(path, { key: true });
@@ -216,21 +207,15 @@ function withValue(root: JsonValue, path: KeyPath, value: JsonValue | undefined)
   return object;
 }
 
-function canonical(value: JsonValue): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    isObject(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))) : item,
-  );
-}
-
 /** Where the server stands in this file. */
 function pathOf({ document }: EditableFile, name: string): KeyPath | undefined {
-  return sections.map((section) => [...section, name]).find((path) => document.at(path) !== undefined);
+  return serverSections.map((section) => [...section, name]).find((path) => document.at(path) !== undefined);
 }
 
 function existing(content: EditableFile, name: string): KeyPath {
   const path = pathOf(content, name);
   if (path) return path;
-  const servers = sections.map((section) => valueAt(content.document.value, section));
+  const servers = serverSections.map((section) => valueAt(content.document.value, section));
   throw unknownServer(
     content.document.file,
     name,
@@ -243,12 +228,4 @@ function unknownServer(file: string, server: string, names: readonly string[]): 
     server,
     hint: didYouMean(server, names) ?? 'mcpctl servers lists the servers there are',
   });
-}
-
-/** A link that leads nowhere is no file yet, but one that cannot be looked at is. */
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
-  );
 }

@@ -1,8 +1,20 @@
-/** Notices when configuration files change: saved in place or by rename, linked, deleted, created later, their folders replaced. */
+/** Which files decide the configuration, and when they change: saved in place or by rename, linked, deleted, created later, their folders replaced. */
 import { type BigIntStats, type FSWatcher, watch } from 'node:fs';
 import { lstat, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import type { Cancel, Clock } from '../core/clock.js';
+import { projectPlaces } from './project.js';
+import type { Config } from './schema.js';
+import { settingsFile } from './settings.js';
+
+/** Absolute paths: the files read, the other spelling of the user's file, every place of a project file, and the settings. */
+export function watchedPaths({ files, places }: Pick<Config, 'files' | 'places'>, cwd: string): string[] {
+  const read = files.map(({ path }) => path);
+  const settings = settingsFile(places.configDir);
+  // With -c no other file is read.
+  if (files.some(({ source }) => source === 'flag')) return [...read, settings];
+  return [...new Set([...read, places.userFile, places.userToml, ...projectPlaces(cwd), settings])];
+}
 
 export interface WatchOptions {
   /** Absolute; they need not exist. */

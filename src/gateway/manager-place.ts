@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import type { ManagerAddress } from '../config/manager-address.js';
 import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
-import { isSameProcess, type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
+import { type ManagerRecord, managerLives, readManagerRecord } from '../io/manager-record.js';
 
 /** How long another manager may take to accept a connection before it counts as hung. */
 const connectMs = 2_000;
@@ -23,7 +23,7 @@ export class ManagerRunning extends McpctlError {
 export async function makeRoom(address: ManagerAddress, uid: number | undefined, clock: Clock): Promise<void> {
   const record = readManagerRecord(address.record, uid);
   const answers = await isListening(address.socket, clock);
-  if (record && (answers || isSameProcess(record))) throw new ManagerRunning(record);
+  if (record && (answers || managerLives(record))) throw new ManagerRunning(record);
   if (answers) {
     throw new McpctlError('UNAVAILABLE', `Somebody else listens on ${address.socket}`, {
       hint: 'a manager that was disturbed is back in a few seconds: try again then, or set MCPCTL_RUNTIME_DIR to a folder of your own',

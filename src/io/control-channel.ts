@@ -1,5 +1,6 @@
 /** What a manager and those who attach to it say to each other: one JSON frame a line, bounded, the same code at both ends. */
 import type { Socket } from 'node:net';
+import type { EndSignal } from '../core/errors.js';
 
 /** A change of the frames below that an older end cannot read. */
 export const protocol = 1;
@@ -48,7 +49,7 @@ export type ClientFrame =
   /** There is no stdin to read: the error that the command shall see. */
   | { readonly t: 'in-error'; readonly message: string; readonly hint: string | null }
   | { readonly t: 'answer'; readonly id: number; readonly text: string | null }
-  | { readonly t: 'signal'; readonly name: 'SIGINT' | 'SIGTERM' | 'SIGHUP' };
+  | { readonly t: 'signal'; readonly name: EndSignal };
 
 export type ManagerFrame =
   /** `problem`: what is wrong with the configuration on disk, of which the manager therefore uses the last good one. */

@@ -1,6 +1,6 @@
 /** The file beside a manager's socket: who it is, and the token that lets its own user, and nobody else, attach. */
 import { lstatSync, readFileSync } from 'node:fs';
-import { isRunning, processFacts } from './procfs.js';
+import { isSameProcess } from './procfs.js';
 
 export interface ManagerRecord {
   readonly pid: number;
@@ -44,7 +44,6 @@ export function readManagerRecord(file: string, uid: number | undefined): Manage
 }
 
 /** Whether the process of a record lives; without procfs nobody knows, and the socket has the last word. */
-export function isSameProcess({ pid, startTicks }: ManagerRecord): boolean {
-  const facts = processFacts(pid);
-  return facts !== null && isRunning(facts) && facts.startTicks === startTicks;
+export function managerLives({ pid, startTicks }: ManagerRecord): boolean {
+  return isSameProcess(pid, startTicks);
 }

@@ -3,7 +3,7 @@ import { type Dirent, lstatSync, readdirSync, readFileSync, rmSync } from 'node:
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.js';
 import { parseRegistry, type RegistryFile, registryDir, spawnIdVariable } from './process-registry.js';
-import { environmentOf, isRunning, listProcesses, type ProcessFacts, pidScope, processFacts } from './procfs.js';
+import { environmentOf, isRunning, isSameProcess, listProcesses, type ProcessFacts, pidScope } from './procfs.js';
 
 export interface SweepOptions {
   readonly runtimeDir: string;
@@ -72,7 +72,7 @@ function trustedFiles({ runtimeDir, uid }: SweepOptions): string[] {
 function judge(file: string, scope: { bootId: string; namespace: string }): 'keep' | 'remove' | RegistryFile {
   // The name alone tells the owner, also of a file that cannot be read.
   const [pid, startTicks] = (file.split('/').at(-1) ?? '').split('.').map(Number) as [number, number];
-  const ownerLives = runs(pid, startTicks);
+  const ownerLives = isSameProcess(pid, startTicks);
   let content: RegistryFile | null = null;
   try {
     if (lstatSync(file).size <= maxFileBytes) content = parseRegistry(readFileSync(file, 'utf8'));
@@ -82,7 +82,7 @@ function judge(file: string, scope: { bootId: string; namespace: string }): 'kee
   if (!content || file.endsWith('.tmp')) return ownerLives ? 'keep' : 'remove';
   if (content.bootId !== scope.bootId) return 'remove'; // everything in it ended with that boot
   if (content.namespace !== scope.namespace) return 'keep'; // another container: its pids mean nothing here
-  if (ownerLives || runs(content.owner.pid, content.owner.startTicks)) return 'keep';
+  if (ownerLives || isSameProcess(content.owner.pid, content.owner.startTicks)) return 'keep';
   return content;
 }
 
@@ -106,12 +106,7 @@ function findVictims(dead: readonly RegistryFile[], ownPid: number): ProcessFact
   });
 }
 
-const runs = (pid: number, startTicks: number): boolean => {
-  const facts = processFacts(pid);
-  return facts !== null && facts.startTicks === startTicks && isRunning(facts);
-};
-
-const isAlive = (victim: ProcessFacts): boolean => runs(victim.pid, victim.startTicks);
+const isAlive = (victim: ProcessFacts): boolean => isSameProcess(victim.pid, victim.startTicks);
 
 function signal(victim: ProcessFacts, name: NodeJS.Signals, { kill }: SweepOptions): void {
   if (!isAlive(victim)) return;

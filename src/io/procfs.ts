@@ -25,6 +25,12 @@ export function processFacts(pid: number | 'self'): ProcessFacts | null {
 /** A zombie is dead: it holds a place in the table until its parent asks, and `kill(pid, 0)` still finds it. */
 export const isRunning = (facts: ProcessFacts): boolean => facts.state !== 'Z' && facts.state !== 'X';
 
+/** Whether the process of that number and start time runs, and not another one that was given the number later. False without procfs. */
+export function isSameProcess(pid: number, startTicks: number | null): boolean {
+  const facts = processFacts(pid);
+  return facts !== null && isRunning(facts) && facts.startTicks === startTicks;
+}
+
 /** Every process this user can see; `null` without procfs. Takes some 10 µs per process. */
 export function listProcesses(): ProcessFacts[] | null {
   let names: string[];

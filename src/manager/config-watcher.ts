@@ -1,8 +1,7 @@
 /** Keeps a running manager on the configuration of the disk: watches the files, reloads, and tells what is wrong with them. */
 
 import type { ConfigProblem } from '../config/schema.js';
-import { type ConfigWatch, type WatchOptions, watchConfig } from '../config/watch.js';
-import { watchedPaths } from '../config/watched-paths.js';
+import { type ConfigWatch, type WatchOptions, watchConfig, watchedPaths } from '../config/watch.js';
 import type { Clock } from '../core/clock.js';
 import { type McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Manager } from './manager.js';

@@ -1,5 +1,6 @@
 /** What `status` shows of a server, and the events a manager tells: the two shapes every listener and script relies on. */
 
+import type { ServerSource } from '../config/schema.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { ConfigChange } from './config-change.js';
 import type { ErrorInfo, ServerStatusName } from './server-state.js';
@@ -10,7 +11,7 @@ export interface ServerStatus {
   readonly transport: 'stdio' | 'http' | 'sse';
   /** The command line or URL, secrets masked. */
   readonly target: string;
-  readonly source: 'user' | 'project' | 'flag';
+  readonly source: ServerSource;
   readonly enabled: boolean;
   readonly status: ServerStatusName;
   readonly since: string;

@@ -45,7 +45,14 @@ it('npm pack, npm install of the tarball in an empty folder without a network, n
   const [{ filename, files }] = JSON.parse(packed.stdout) as [{ filename: string; files: { path: string }[] }];
   const paths = files.map(({ path }) => path);
   expect(paths).toEqual(
-    expect.arrayContaining(['package.json', 'LICENSE', 'bin/mcpctl.js', 'dist/main.cjs', '.mcp.example.json']),
+    expect.arrayContaining([
+      'package.json',
+      'LICENSE',
+      'bin/mcpctl.js',
+      'dist/main.cjs',
+      'dist/config.schema.json',
+      '.mcp.example.json',
+    ]),
   );
   expect(paths.filter((path) => /^(src|test|scripts|bench|node_modules|\.ci)\//.test(path))).toEqual([]);
 

@@ -196,6 +196,27 @@ describe('trust', () => {
     expect((await run(home, 'trust approve b --yes --json')).stdout).toContain('"curl-evil.example"');
   });
 
+  it('counts from the next line of a script on: approved, called, taken back, refused with exit code 9', async () => {
+    await using home = await tempHome();
+    await project(home, { files: faultServer() });
+    const call = 'call files/echo text=hello';
+    const input = ['trust approve files --yes', call, 'trust revoke files', call, ''].join('\n');
+    const { stdout, stderr, code } = await runCli([], { home, input });
+    expect(stdout).toMatch(/^files is approved .*\nhello\nfiles: the approval is taken back\n$/);
+    expect(stderr).toContain('error: line 4: Server "files" of');
+    expect(code).toBe(9);
+  });
+
+  it('takes nothing away from a server that is added under a waiting one’s name: the added one counts, and add says so', async () => {
+    await using home = await tempHome();
+    const file = await project(home, { files: faultServer() });
+    const added = await run(home, 'add files node server.js');
+    expect(added.code).toBe(0);
+    expect(added.stderr).toBe(
+      `warning: ${file}:3:5: mcpServers.files: is not approved, so "files" of ${join(home.configDir, 'config.json')} stays in force; look at it: mcpctl trust approve files\n`,
+    );
+  });
+
   it('lets a waiting server be disabled and enabled, seen by servers and config explain; the file stays as it is', async () => {
     await using home = await tempHome();
     const file = await project(home, { files: faultServer() });

@@ -14,7 +14,8 @@ import { runCli } from '../support/run-cli.js';
 import { type TempHome, tempHome } from '../support/temp-home.js';
 
 const access = { clock: systemClock, pid: process.pid };
-const placesOf = (home: TempHome) => ({ userFile: join(home.configDir, 'config.json') });
+const placesFor = (userFile: string) => ({ userFile, userToml: userFile.replace(/\.json$/, '.toml') });
+const placesOf = (home: TempHome) => placesFor(join(home.configDir, 'config.json'));
 const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
 const serversOf = async (file: string): Promise<Record<string, unknown>> => {
   const document = JsoncDocument.parse(file, await readFile(file, 'utf8'));
@@ -26,7 +27,7 @@ describe('the user’s file', () => {
   it('is made with the first server: folder 0700, file 0600, two spaces, a final newline, nothing besides', async () => {
     await using home = await tempHome();
     const userFile = join(home.path, 'new', 'mcpctl', 'config.json');
-    expect(await addServer({ userFile }, 'a', { command: 'x', args: ['y'] }, access)).toBe(userFile);
+    expect(await addServer(placesFor(userFile), 'a', { command: 'x', args: ['y'] }, access)).toBe(userFile);
     expect(await readFile(userFile, 'utf8')).toBe(
       '{\n  "mcpServers": {\n    "a": {\n      "command": "x",\n      "args": ["y"]\n    }\n  }\n}\n',
     );
@@ -65,7 +66,7 @@ describe('the user’s file', () => {
     await home.write('config/config.toml', '# x\n');
     await expect(addServer(placesOf(home), 'a', { command: 'x' }, access)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: `There are two configurations: ${json} and config.toml`,
+      message: `${json}: both ${json} and ${join(home.configDir, 'config.toml')} exist; keep one of them`,
     });
     expect(await readFile(json, 'utf8')).toBe('{}');
   });
@@ -178,7 +179,7 @@ describe('writers at the same time', () => {
     const run = await childScript(
       home,
       `import { addServer } from './config/user-file.js';
-       await addServer({ userFile: process.argv[2]! }, process.argv[3]!, { command: 'x', env: { A: 'b' } }, { timeoutMs: 60_000 });`,
+       await addServer({ userFile: process.argv[2]!, userToml: process.argv[2]!.replace(/\\.json$/, '.toml') }, process.argv[3]!, { command: 'x', env: { A: 'b' } }, { timeoutMs: 60_000 });`,
     );
     const results = await Promise.all(names.map((name) => run(placesOf(home).userFile, name).finished));
     expect(results.filter(({ code }) => code !== 0)).toEqual([]);
@@ -198,13 +199,14 @@ describe('a writer that is killed', () => {
       `import { addServer, removeServer } from './config/user-file.js';
        import { writeSync } from 'node:fs';
        const [, , userFile, round] = process.argv as string[];
+       const places = { userFile: userFile!, userToml: userFile + '.toml' };
        const entry = { command: 'x', args: ['y'.repeat(20_000)] };
        for (let n = 0; ; n++) {
          const name = 'r' + round + '-' + n;
-         await addServer({ userFile: userFile! }, name, entry, {});
+         await addServer(places, name, entry, {});
          writeSync(1, 'added ' + name + '\\n');
          if (n % 4 === 3) continue;
-         await removeServer({ userFile: userFile! }, name, {});
+         await removeServer(places, name, {});
          writeSync(1, 'removed ' + name + '\\n');
        }`,
     );
@@ -225,7 +227,7 @@ describe('a writer that is killed', () => {
       }
       // The file does not grow over the rounds.
       for (const name of Object.keys(servers))
-        if (name.startsWith(`r${round}-`)) await removeServer({ userFile: file }, name, access);
+        if (name.startsWith(`r${round}-`)) await removeServer(placesFor(file), name, access);
     };
     for (let round = 0; round < kills; round++) await killOne(round);
 

@@ -29,7 +29,7 @@ const globalHomes: readonly { readonly uses: RegExp; readonly files: readonly st
   {
     uses: /^process(\.|\(|$)/,
     files: ['main.ts', 'program.ts', 'process-terminal.ts', 'process-end.ts', 'io/process-group.ts', 'io/self.ts'],
-    instead: 'take the value as a parameter from main.ts',
+    instead: 'take the value as a parameter from program.ts',
   },
   // process-end.ts takes the console away from libraries.
   { uses: /^console(\.|$)/, files: ['process-end.ts'], instead: 'return data, or use the terminal of the command context' },

@@ -3,6 +3,7 @@
 import * as z from 'zod/mini';
 import { checkEntry } from '../../config/check-entry.js';
 import { literalSecrets, masked, wordsOf } from '../../config/literal-secrets.js';
+import { isWaiting } from '../../config/trust.js';
 import { addServer } from '../../config/user-file.js';
 import type { Run, Text } from '../command.js';
 import { entryOf, type NewEntry } from '../new-server.js';
@@ -40,7 +41,8 @@ export const run: Run<typeof args, AddData> = async ({ name, ...typed }, context
       `warning: ${file} now holds a secret in plain text, and other users of this machine may have seen it on the command line; \${VAR} takes it from your environment instead`,
     );
   const winner = config.servers.get(name);
-  if (winner && winner.source !== 'user')
+  // What waits for an approval takes nothing away; the reload says so.
+  if (winner && winner.source !== 'user' && !isWaiting(winner))
     note(`warning: ${winner.file} has a server "${name}" as well, and that one counts here`);
   await takeOver(context);
   return { data: { server: name, file, entry: masked(entry, found) } };

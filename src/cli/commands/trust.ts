@@ -7,6 +7,7 @@ import { McpctlError } from '../../core/errors.js';
 import type { CommandContext, Outcome, Run, Text } from '../command.js';
 import { changesSince, definitionText, fieldName, type VariableUse, variablesUsed } from '../definition-text.js';
 import { paint, table } from '../render.js';
+import { takeOver } from '../user-servers.js';
 
 export const args = z.object({
   action: z.enum(['list', 'approve', 'revoke']),
@@ -113,7 +114,7 @@ async function approve(server: string, input: Input, context: CommandContext): P
   }
   signal.throwIfAborted();
   await approveProposal(proposal, configDir, { signal });
-  await reload(context);
+  await takeOver(context);
   return outcome(true);
 }
 
@@ -124,7 +125,7 @@ async function revoke(server: string, context: CommandContext): Promise<Outcome<
   // A misspelt name must not look as if something had been taken back.
   await readProposal(project, server, configDir, { signal });
   const revoked = await revokeApproval(project, server, configDir, { signal });
-  if (revoked) await reload(context);
+  if (revoked) await takeOver(context);
   return { data: { server, file: project.file, revoked } };
 }
 
@@ -136,14 +137,6 @@ function projectOf(server: string, { config }: CommandContext) {
     ? `Server "${server}" of ${file} needs no approval: the file is your own choice`
     : 'There is no project file here, so nothing waits for an approval';
   throw new McpctlError('USAGE', what, { hint: 'mcpctl config path shows which files are read' });
-}
-
-/** A manager that stays takes the change over at once; in a single command there is nothing to take over. */
-async function reload({ manager, note }: CommandContext): Promise<void> {
-  if (!manager.longLived) return;
-  await manager.reload().catch((error: unknown) => {
-    note(`the running servers do not know of it yet: ${error instanceof Error ? error.message : String(error)}`);
-  });
 }
 
 function nobodyToAsk({ server, project, fingerprint, state }: Proposal): McpctlError {

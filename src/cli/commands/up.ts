@@ -2,8 +2,8 @@
 
 import * as z from 'zod/mini';
 import { exitCodes, McpctlError, rootMessage } from '../../core/errors.js';
-import type { BackgroundProcess } from '../../io/self.js';
 import type { ManagerRecord } from '../../io/manager-record.js';
+import type { BackgroundProcess } from '../../io/self.js';
 import { type Attachment, attach, type Unattached } from '../attach.js';
 import type { Host, HostContext, Run, Text } from '../command.js';
 import { stopManager } from '../stop-manager.js';

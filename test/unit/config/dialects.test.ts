@@ -1,7 +1,7 @@
 /** Other programs' shapes: what they become, and that every message still points at what the user wrote. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables as users write them in a file
 import { describe, expect, it } from 'vitest';
-import { isForeign } from '../../../src/config/dialect.js';
+import { isForeign } from '../../../src/config/dialect-signs.js';
 import { normalise } from '../../../src/config/dialects.js';
 import { type ConfigDocument, JsoncDocument } from '../../../src/config/document.js';
 import { formatProblem } from '../../../src/config/position.js';

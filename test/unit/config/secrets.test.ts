@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { expand } from '../../../src/config/expand.js';
 import {
   headerSecrets,
+  isOnlyReference,
   isSecretField,
   maskArguments,
   maskUrl,
@@ -60,6 +61,16 @@ describe('substitutedUrlSecrets', () => {
 
   it('keeps only the long parts of a variable that holds a whole address', () => {
     expect(substitutedUrlSecrets(at('${ADDRESS}'))).toEqual(['0123456789abcdef', '9876543210zyx']);
+  });
+});
+
+describe('isOnlyReference', () => {
+  it.each(['${TOKEN}', 'Bearer ${TOKEN}', '${input:token}'])('%s is no secret yet', (text) => {
+    expect(isOnlyReference(text)).toBe(true);
+  });
+
+  it.each(['${TOKEN:-abc}', 'Bearer abc', 'abc${TOKEN}', '${A}${B}', ''])('%s may hold one', (text) => {
+    expect(isOnlyReference(text)).toBe(false);
   });
 });
 

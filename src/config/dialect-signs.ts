@@ -1,6 +1,10 @@
-/** Tells whether a file is written in another program's shape. A glance, so that mcpctl's own shape pays nothing for the others. */
+/** The signs of another program's shape: where it keeps servers, what it calls things. A glance, so that mcpctl's own shape pays nothing. */
 import type { ConfigDocument } from './document.js';
+import type { KeyPath } from './position.js';
 import { isObject } from './shape.js';
+
+/** Where files keep their servers by name; mcpctl's own place first, the others in the order in which they are looked at. */
+export const serverSections: readonly KeyPath[] = [['mcpServers'], ['mcp_servers'], ['servers'], ['mcp', 'servers']];
 
 /** Keys of the file that only other shapes have. */
 const foreignFileKeys = new Set([

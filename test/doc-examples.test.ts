@@ -1,0 +1,65 @@
+/** What the documents show of a terminal is what happens: the commands in them are typed, and what they print is compared. */
+import { describe, expect, it } from 'vitest';
+import { block, runBlock } from './support/doc-examples.js';
+import { runCli } from './support/run-cli.js';
+import { type TempHome, tempHome } from './support/temp-home.js';
+
+/** The folders of a test as those of Ann, and what differs from run to run. */
+function normalised(text: string, home: TempHome): string {
+  return text
+    .replaceAll(home.configDir, '/home/ann/.config/mcpctl')
+    .replaceAll(home.projectDir, '/home/ann/project')
+    .replace(/\b[0-9a-f]{64}\b/g, 'FINGERPRINT')
+    .replace(/\b[0-9a-f]{8,63}…/g, 'FINGERPRINT')
+    .replace(/\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{3}Z)?/g, 'TIME')
+    .replace(/ +/g, ' ');
+}
+
+async function expectBlock(page: string, name: string, home: TempHome): Promise<void> {
+  const runs = await runBlock(block(page, name), { home });
+  expect(runs.length).toBeGreaterThan(0);
+  for (const { line, real, shown } of runs) expect(normalised(real, home), line).toBe(normalised(shown, home));
+}
+
+describe('docs/trust.md', () => {
+  it('shows a server that is refused, approved, changed, refused and taken back', async () => {
+    await using home = await tempHome();
+    const file = block('docs/trust.md', 'project');
+    await home.write('project/.mcp.json', file);
+    await expectBlock('docs/trust.md', 'approve', home);
+    expect(file).toContain('"."');
+    await home.write('project/.mcp.json', file.replace('"."', '"/"'));
+    await expectBlock('docs/trust.md', 'changed', home);
+  });
+});
+
+describe('docs/configuration.md', () => {
+  it('shows how servers are added, switched and removed, and the file that comes of it', async () => {
+    await using home = await tempHome();
+    await expectBlock('docs/configuration.md', 'add', home);
+    const { stdout } = await runCli(['config', 'show', '--json'], { home });
+    const written = await home.write('other.jsonc', block('docs/configuration.md', 'added'));
+    const shown = await runCli(['-c', written, 'config', 'show', '--json'], { home });
+    const entries = (text: string) =>
+      Object.values(JSON.parse(text).servers as Record<string, { name: string; target: string; enabled: boolean }>).map(
+        ({ name, target, enabled }) => ({ name, target, enabled }),
+      );
+    expect(entries(stdout)).toEqual(entries(shown.stdout));
+  });
+
+  it('shows the error of a file with a wrong type', async () => {
+    await using home = await tempHome();
+    await home.writeConfig(block('docs/configuration.md', 'broken'));
+    await expectBlock('docs/configuration.md', 'error', home);
+  });
+
+  it.each([
+    ['example', 'config.json'],
+    ['toml', 'config.toml'],
+  ])('shows a file (%s) that is valid without a warning', async (name, file) => {
+    await using home = await tempHome();
+    await home.write(`config/${file}`, `${block('docs/configuration.md', name)}\n`);
+    const { stdout, stderr, code } = await runCli(['config', 'validate'], { home, env: { GITHUB_TOKEN: 'token-of-a-test' } });
+    expect({ stdout, stderr, code }).toEqual({ stdout: 'The configuration is valid.\n', stderr: '', code: 0 });
+  });
+});
