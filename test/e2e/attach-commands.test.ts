@@ -102,7 +102,12 @@ describe('a view through the manager', () => {
     await it.run('disable fault --session');
     await waitFor(() => documents().at(-1)!.servers[0]!.status === 'disabled');
     await it.run(`add new ${words}`);
-    await waitFor(() => documents().at(-1)!.servers.find(({ name }) => name === 'new')?.status === 'connected');
+    await waitFor(
+      () =>
+        documents()
+          .at(-1)!
+          .servers.find(({ name }) => name === 'new')?.status === 'connected',
+    );
     await it.run('down');
     expect((await view.exited).code).toBe(143);
   });
@@ -119,7 +124,15 @@ describe('a configuration that is broken while the manager runs', () => {
 
     await writeFile(file, '{\n  "mcpServers": { "fault": 1,,\n');
     await waitFor(async () => (await run('status')).stderr.startsWith(warning('2:')));
-    for (const line of ['call fault/pid', 'tools fault', 'servers', 'ping fault', 'logs fault', 'trust list', 'call fault/tool-error'])
+    for (const line of [
+      'call fault/pid',
+      'tools fault',
+      'servers',
+      'ping fault',
+      'logs fault',
+      'trust list',
+      'call fault/tool-error',
+    ])
       expect({ line, stderr: (await run(line)).stderr.split('\n')[0] }).toEqual({
         line,
         stderr: expect.stringContaining(warning('2:')),
@@ -135,7 +148,9 @@ describe('a configuration that is broken while the manager runs', () => {
     expect(await readFile(file, 'utf8')).toContain(',,');
 
     await writeFile(file, JSON.stringify({ mcpServers: { fault: faultServer(), other: { command: 7 } } }, null, 2));
-    await waitFor(async () => (await run('status')).stderr.includes(`${file}:`) && (await run('status')).stderr.includes('command'));
+    await waitFor(
+      async () => (await run('status')).stderr.includes(`${file}:`) && (await run('status')).stderr.includes('command'),
+    );
     await writeFile(file, good);
     await waitFor(async () => (await run('status')).stderr === '');
     expect(await it.serverPid()).toBe(pid);

@@ -104,7 +104,14 @@ it('planted secrets stay with the manager and its servers', { timeout: 60_000 },
   const history = await readFile(join(home.stateDir, 'history'), 'utf8');
   expect(history).toContain('text=remembered');
   // What was typed is echoed, and a result is the user's own: the notices are what must not tell.
-  expect(hits(typed.split('\n').filter((line) => /^[~!+x-] /.test(line)).join('\n'))).toEqual([]);
+  expect(
+    hits(
+      typed
+        .split('\n')
+        .filter((line) => /^[~!+x-] /.test(line))
+        .join('\n'),
+    ),
+  ).toEqual([]);
   expect(typed).toContain('! ');
 
   expect(follow.stdout).toContain('[redacted]');
