@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -176,7 +176,11 @@ describe('what belongs to another user', () => {
   it('a record of his is not believed, and nothing is sent to his socket', async () => {
     await using home = await tempHome();
     let callers = 0;
-    const server = createServer((socket) => void (callers++, socket.destroy()));
+    const hangUp = (caller: Socket) => {
+      callers++;
+      caller.destroy();
+    };
+    const server = createServer(hangUp);
     const [socket, record] = [join(home.runtimeDir, 'm.sock'), join(home.runtimeDir, 'm.json')];
     await new Promise<void>((resolve) => server.listen(socket, resolve));
     const identity = 'x';
@@ -203,7 +207,7 @@ describe('what belongs to another user', () => {
     expect(await ask(uid)).toEqual({ reason: 'none' });
     if (uid === 0) {
       server.close();
-      const other = createServer((client) => void (callers++, client.destroy()));
+      const other = createServer(hangUp);
       await rm(socket, { force: true });
       await new Promise<void>((resolve) => other.listen(socket, resolve));
       await chown(socket, 12_345, 12_345);
