@@ -83,13 +83,9 @@ describe('up and down', () => {
     expect(existsSync(it.up.socket)).toBe(false);
   });
 
-  it('up says why there is no manager: the broken configuration, and the folder that is not ours alone', async () => {
+  it('up --foreground says why there is no manager: the broken configuration, and the folder that is not ours alone', async () => {
     await using home = await homeWith({});
     await writeFile(join(home.configDir, 'config.json'), '{ "mcpServers": ');
-    expect(await runCli(['up'], { home })).toMatchObject({
-      code: 4,
-      stderr: expect.stringContaining('up --foreground shows why'),
-    });
     expect(await runCli(['up', '--foreground'], { home })).toMatchObject({
       code: 9,
       stderr: expect.stringContaining('config.json:1:17'),
