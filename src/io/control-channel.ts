@@ -6,7 +6,7 @@ import type { EndSignal } from '../core/errors.js';
 export const protocol = 1;
 
 /**
- * The first frame of whoever attaches. The token proves that he can read the manager's record, which only its user can. What he wants
+ * The first frame of whoever attaches. The token proves that they can read the manager's record, which only its user can. What they want
  * follows when the manager has answered: a command sent to one that hangs would run when it wakes up, and a second time elsewhere.
  */
 export interface Hello {

@@ -63,7 +63,7 @@ export class ManagedServer implements AsyncDisposable {
       options: () => this.#config.health,
       check: (signal) => this.#roundTrip((connection) => connection.ping(signal)),
       onResult: (ok, latencyMs) => events.emit({ type: 'health-checked', server: config.name, ok, latencyMs }),
-      // A server that works on somebody's call is not taken away from him.
+      // A server that works on somebody's call is not taken away.
       isBusy: () => this.#inFlight > 0,
       onDead: (error) => this.#giveUp(error),
     });

@@ -194,7 +194,8 @@ describe('any JSON with comments', () => {
       const hasOthers =
         open(others).document.problems.length === 0 && Object.keys(open(others).document.value as object).length > 0;
       const isTrailing = inner
-        .replace(/\/\/[^\r\n]*|\/\*[\s\S]*?\*\//g, '')
+        // A string may hold what looks like a comment.
+        .replace(/"(?:[^"\\]|\\.)*"|\/\/[^\r\n]*|\/\*[\s\S]*?\*\//g, (found) => (found.startsWith('"') ? '""' : ''))
         .trimEnd()
         .endsWith(',');
       const body = !hasOthers ? `${own}${inner}` : isFirst ? `${own},${inner}` : `${inner}${isTrailing ? '' : ','}${own}`;
