@@ -5,7 +5,7 @@ import { glance, runAttached } from './cli/attach.js';
 import { managerAddress } from './config/manager-address.js';
 import { findPlaces } from './config/paths.js';
 import { systemClock } from './core/clock.js';
-import { cancelled, type EndSignal, signalExitCodes } from './core/errors.js';
+import { cancelled, type EndSignal, exitCodes, signalExitCodes } from './core/errors.js';
 import { processTerminal } from './process-terminal.js';
 
 declare const __MCPCTL_VERSION__: string;
@@ -23,10 +23,18 @@ void runInManager(process.argv.slice(2)).then(async (code) => {
 async function runInManager(words: readonly string[]): Promise<number | undefined> {
   const { env } = process;
   const { command, config, preset, json, quiet, noAttach, isHere } = glance(words);
+  const isJson = json || env.MCPCTL_JSON === '1';
+  const cwd = currentFolder();
+  if (cwd === undefined) {
+    const [message, hint] = ['The current folder does not exist any more', 'cd into one that does'];
+    const error = { code: 'USAGE', message, hint };
+    process.stderr.write(isJson ? `${JSON.stringify({ error })}\n` : `error: ${message}\nhint: ${hint}\n`);
+    return exitCodes.USAGE;
+  }
   if (command === undefined || noAttach || isHere || env.MCPCTL_NO_ATTACH === '1') return undefined;
   const uid = process.getuid?.();
   const places = findPlaces(env, homedir(), tmpdir(), uid);
-  const address = managerAddress({ places, cwd: process.cwd(), files: config, preset, tmp: tmpdir() });
+  const address = managerAddress({ places, cwd, files: config, preset, tmp: tmpdir() });
   if (!existsSync(address.record)) return undefined;
 
   const interruption = new AbortController();
@@ -42,8 +50,8 @@ async function runInManager(words: readonly string[]): Promise<number | undefine
       words,
       front: 'shell',
       atPrompt: false,
-      cwd: process.cwd(),
-      json: json || env.MCPCTL_JSON === '1',
+      cwd,
+      json: isJson,
       quiet,
       // The manager reads the other flags in the words.
       verbose: false,
@@ -56,6 +64,15 @@ async function runInManager(words: readonly string[]): Promise<number | undefine
   await terminal.drained();
   restore();
   return terminal.brokenCode ?? code;
+}
+
+/** Undefined when it has been removed. */
+function currentFolder(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
 }
 
 function onSignals(handle: (name: EndSignal) => void): () => void {

@@ -315,7 +315,8 @@ class Client {
         // One conversation, one command.
         if (this.#isRunning) return void this.#socket.destroy();
         this.#isRunning = true;
-        this.#work = this.#run(frame.run);
+        // Words that are no words are one client's trouble, not that of all.
+        this.#work = this.#run(frame.run).catch(() => void this.#socket.destroy());
         break;
       case 'watch':
         this.#watching ??= this.#options.watch((news) => this.#tell({ t: 'news', news }));

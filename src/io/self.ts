@@ -30,6 +30,8 @@ export function startSelf(args: readonly string[], { log, cwd }: { log: string; 
     cwd,
     detached: true,
     stdio: ['ignore', 'ignore', stderr],
+    // Its log is for people, whoever started it.
+    env: { ...process.env, MCPCTL_JSON: undefined },
     windowsHide: true,
   });
   closeSync(stderr);

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Socket } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -87,6 +87,34 @@ describe('a manager whose place is disturbed', () => {
   });
 });
 
+describe('a manager that hears nonsense from its own user', () => {
+  it('hangs up on that one and goes on', async () => {
+    await using it = await managed({});
+    const { record } = await recordOf(it);
+    const hello = JSON.stringify({ t: 'hello', protocol: 1, token: record.token });
+    for (const frame of [
+      '{"t":"run"}',
+      '{"t":"run","run":{"words":5,"front":"shell"}}',
+      '{"t":"run","run":{"words":["status"]}}',
+      '{"t":"answer"}',
+      '{"t":"in-end"}',
+      '{"t":"signal"}',
+    ]) {
+      const socket = createConnection(it.up.socket);
+      let heard = '';
+      socket.on('data', (data) => {
+        heard += data;
+      });
+      socket.on('error', () => {});
+      socket.write(`${hello}\n${frame}\n{"t":"nonsense"}\n`);
+      await new Promise((resolve) => socket.once('close', resolve));
+      expect({ frame, heard }).toEqual({ frame, heard: expect.stringContaining('"welcome"') });
+      expect({ frame, lives: isAlive(it.up.pid) }).toEqual({ frame, lives: true });
+    }
+    expect(documentOf(await it.run('down --json'))).toEqual({ pid: it.up.pid, how: 'asked' });
+  });
+});
+
 describe('a manager that hangs', () => {
   it('and Ctrl-C while it is waited for: the command runs nowhere, exit 130', async () => {
     await using it = await managed();
@@ -116,6 +144,8 @@ describe('up where it cannot be', () => {
     const broken = await runCli(['up'], { home });
     expect(broken.code).toBe(9);
     expect(broken.stderr).toMatch(/^error: The manager did not start: .*config\.json:1:17: .*\nhint: correct the file/);
+    // What a script wants to read is not what the log is for.
+    expect(errorOf(await runCli(['up'], { home, env: { MCPCTL_JSON: '1' } })).message).toMatch(/config\.json:1:17: /);
     await home.writeConfig({ mcpServers: {} });
     const cases: [Record<string, string>, RegExp][] = [
       [{ MCPCTL_RUNTIME_DIR: '/proc/none' }, /did not start: A manager cannot be met in \/proc\/none: ENOENT.*\nhint: make room/],

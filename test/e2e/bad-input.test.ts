@@ -282,3 +282,27 @@ async function namespaceFor(home: TempHome) {
     [Symbol.asyncDispose]: async () => {},
   };
 }
+
+it('a current folder that was removed is named, for people and as JSON, before anything runs', async () => {
+  await using home = await homeWith({ fault: faultServer() });
+  const run = (line: string) =>
+    new Promise<{ stderr: string; code: number | null }>((resolve) => {
+      const script = `mkdir gone && cd gone && rmdir ../gone && exec "$0" "$1" ${line}`;
+      const child = spawn('sh', ['-c', script, process.execPath, cliPath], {
+        cwd: home.projectDir,
+        env: home.env as NodeJS.ProcessEnv,
+      });
+      let stderr = '';
+      child.stderr.on('data', (data) => {
+        stderr += data;
+      });
+      child.once('close', (code) => resolve({ stderr, code }));
+    });
+  for (const line of ['status', 'up', 'call fault/echo'])
+    expect(await run(line)).toEqual({
+      code: 2,
+      stderr: 'error: The current folder does not exist any more\nhint: cd into one that does\n',
+    });
+  const json = await run('status --json');
+  expect({ code: json.code, error: errorOf(json).code }).toEqual({ code: 2, error: 'USAGE' });
+});
