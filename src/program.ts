@@ -3,6 +3,8 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Logins } from './auth/logins.js';
 import { runAttached } from './cli/attach.js';
 import { explainEnd } from './cli/attached-end.js';
 import type { Host } from './cli/command.js';
@@ -47,6 +49,7 @@ let manager: Manager | undefined;
 let watcher: ConfigWatcher | undefined;
 let groups: ProcessGroups | undefined;
 let logs: ServerLogs | undefined;
+let logins: Logins | undefined;
 let control: ControlSocket | undefined;
 
 await run();
@@ -154,6 +157,17 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   const warnings = kind === 'repl' ? [] : config.problems.filter(({ severity }) => severity === 'warning');
   for (const problem of warnings) note(`warning: ${formatProblem(problem)}`);
   const onWarning = (message: string) => manager?.events.emit({ type: 'warning', server: null, message });
+  logins = new Logins({
+    ...places,
+    env,
+    clock,
+    pid,
+    keychainHelper: fileURLToPath(new URL('./keychain-helper.cjs', import.meta.url)),
+    isAttended: kind !== 'manager' && terminal.ask !== undefined,
+    configured: () => (manager?.config ?? config).credentialStore,
+    onSecret: (secret) => redactor.add(secret),
+    onWarning,
+  });
   groups = new ProcessGroups({ clock, runtimeDir: places.runtimeDir, onWarning });
   manager = new Manager(config, {
     clock,
@@ -166,6 +180,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     stop: { stdinMs: longLived ? 1000 : 50, termMs: 1000 },
     longLived,
     clientVersion: version,
+    logins,
     loadConfig: load,
     onConfig,
   });
@@ -314,6 +329,7 @@ async function close(): Promise<void> {
   if (!groups) return;
   await watcher?.[Symbol.asyncDispose]();
   await Promise.allSettled([manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
+  await logins?.[Symbol.asyncDispose]();
   await groups[Symbol.asyncDispose]();
   // The last words of the servers are said by now.
   await logs?.[Symbol.asyncDispose]();

@@ -17,6 +17,7 @@ const promised: Record<ErrorCode, number> = {
   AMBIGUOUS_TOOL: 2,
   INVALID_INPUT: 2,
   AUTH_REQUIRED: 3,
+  CREDENTIAL_STORE: 3,
   UNAVAILABLE: 4,
   SERVER_EXITED: 4,
   CRASH_LOOP: 4,
