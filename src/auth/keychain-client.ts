@@ -118,6 +118,7 @@ export class KeychainClient implements AsyncDisposable {
     const child = this.#child;
     this.#fail(ended('mcpctl is closing'));
     if (!child || child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    child.ref();
     await new Promise((resolve) => child.once('exit', resolve));
   }
 }

@@ -87,8 +87,11 @@ function explain(error: unknown): { reason: 'missing' | 'locked' | 'silent' | 'f
   return { reason: /prompt|lock|denied/i.test(message) ? 'locked' : 'failed', message: innermost(message) };
 }
 
+/** What the library says, in words for those who do not know D-Bus. */
 function innermost(message: string): string {
-  return message
-    .replace(/^(?:Platform failure|Couldn't access platform storage|DBus error|Secret Service): /g, '')
-    .replace(/^(?:DBus error|Secret Service): /, '');
+  if (message.includes('DBUS_SESSION_BUS_ADDRESS')) return 'there is no D-Bus session';
+  if (message.includes('.service files')) return 'no program offers the Secret Service';
+  if (/did not receive a reply/i.test(message)) return 'no reply came';
+  if (message.includes('no result found')) return 'no keyring has been made yet';
+  return message.replace(/^(?:(?:Platform failure|Couldn't access platform storage|DBus error|Secret Service): )+/, '');
 }

@@ -1,7 +1,7 @@
 /** The logins of the configured servers. Costs a server without one a look into the index; the stores are loaded when there is one. */
 import { realpath } from 'node:fs/promises';
-import { join } from 'node:path';
 import { platform } from 'node:os';
+import { join } from 'node:path';
 import type { AccountRecord } from '../config/accounts.js';
 import type { Env } from '../config/paths.js';
 import { type CredentialStore, hasAuthorization, type ServerConfig } from '../config/schema.js';
@@ -240,7 +240,11 @@ async function realFolder(path: string): Promise<string> {
 function ofServer(error: unknown, server: string): unknown {
   if (!(error instanceof McpctlError) || error.server !== undefined) return error;
   const { code, message, hint, details, delivered } = error;
-  return new McpctlError(code, `The token of "${server}": ${message}`, { server, cause: error, hint, details, delivered });
+  const told =
+    details?.reason === 'missing'
+      ? `it is in the keychain of another session; store it again here: mcpctl auth-save ${server}`
+      : hint;
+  return new McpctlError(code, `The token of "${server}": ${message}`, { server, cause: error, hint: told, details, delivered });
 }
 
 function announce(reason: string, { parts: { file } }: TokenStore): string {

@@ -1,6 +1,6 @@
 /** Connects over HTTP: streamable HTTP first, the older SSE transport when the server knows nothing else. */
 
-import { hasAuthorization, type HttpDefinition } from '../config/schema.js';
+import { type HttpDefinition, hasAuthorization } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
 import { privateAddressGuard } from '../io/address-guard.js';
 import { createHttpFetch } from '../io/http-fetch.js';
