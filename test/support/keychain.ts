@@ -67,7 +67,8 @@ export async function startKeychain(home: TempHome, state: KeychainState): Promi
       // SIGKILL, because a frozen one hears nothing else.
       for (const child of [daemon, bus]) {
         if (!child || child.exitCode !== null || child.signalCode !== null) continue;
-        const gone = ended(child);
+        // Not `close`: what the bus has started holds its pipe.
+        const gone = new Promise((resolve) => child.once('exit', resolve));
         child.kill('SIGKILL');
         await gone;
       }
