@@ -1,7 +1,7 @@
-/**
- * The process that talks to the keychain. A keychain that waits for its password blocks a thread that nothing can stop but the end
- * of the process, so it is not ours: this one is killed. It gets requests, secrets included, over its channel and nowhere else.
- */
+/** The process that talks to the keychain. It gets requests, secrets included, over its channel and nowhere else. */
+
+// A keychain that waits for its password blocks a thread that nothing can stop but the end of the process: so it is not ours.
+
 import type { AsyncEntry } from '@napi-rs/keyring';
 
 export interface KeychainRequest {

@@ -1,5 +1,5 @@
 /** The encrypted file for tokens: what it hides, what it survives, and that parallel writers all count. */
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileVault } from '../../src/auth/file-vault.js';
@@ -117,6 +117,10 @@ describe('a wrong key', () => {
     await expect(get('a')).rejects.toMatchObject({ ...trouble('wrong-key'), message: expect.stringContaining('holds no key') });
     await expect(set('b', 'x')).rejects.toMatchObject(trouble('wrong-key'));
     expect(await readFile(keyFile, 'utf8')).toBe('short\n');
+    await rm(keyFile);
+    await expect(get('a')).rejects.toMatchObject({ ...trouble('wrong-key'), message: expect.stringContaining('is gone') });
+    await expect(set('b', 'x')).rejects.toMatchObject(trouble('wrong-key'));
+    expect(await readdir(home.stateDir)).toEqual(['credentials.json']);
   });
 });
 
