@@ -9,8 +9,8 @@ import { loadSource } from './lib/load-source.mjs';
 import { thirdPartyNotices } from './lib/notices.mjs';
 import { ownZod } from './lib/own-zod.mjs';
 
-/** The two programs: the name in dist/ and the source. */
-const entries = { program: 'src/program.ts', main: 'src/main.ts' };
+/** The programs: the name in dist/ and the source. */
+const entries = { 'keychain-helper': 'src/auth/keychain-helper.ts', program: 'src/program.ts', main: 'src/main.ts' };
 
 /** main.ts loads the program as the file beside it. */
 const programApart = {
@@ -85,16 +85,18 @@ export async function build(root, { isClean = false } = {}) {
     plugins: [...common.plugins, hotPathTogether(root)],
   });
   // One file, so that a command which only asks a manager reads nothing else; it shares no module with the program it may start.
+  const single = { ...common, splitting: false, format: 'cjs', outExtension: { '.js': '.cjs' }, banner: {} };
   const { outputFiles: mainFiles } = await esbuild({
-    ...common,
+    ...single,
     entryPoints: [{ in: entries.main, out: 'main' }],
-    splitting: false,
-    format: 'cjs',
-    outExtension: { '.js': '.cjs' },
-    banner: {},
     plugins: [programApart],
   });
-  const outputFiles = [...programFiles, ...mainFiles];
+  // A process of its own, which needs next to nothing.
+  const { outputFiles: helperFiles } = await esbuild({
+    ...single,
+    entryPoints: [{ in: entries['keychain-helper'], out: 'keychain-helper' }],
+  });
+  const outputFiles = [...programFiles, ...mainFiles, ...helperFiles];
 
   const dist = join(root, 'dist');
   const contents = new Map(outputFiles.map((file) => [relative(dist, file.path).replaceAll('\\', '/'), file.contents]));

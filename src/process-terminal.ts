@@ -1,7 +1,7 @@
 /** The terminal of this process: its streams as commands see them, and what happens when nobody reads them any more. */
 import { isatty } from 'node:tty';
 import { askOn } from './cli/ask.js';
-import type { Terminal } from './cli/terminal.js';
+import type { AskOptions, Terminal } from './cli/terminal.js';
 import { exitCodes, McpctlError } from './core/errors.js';
 
 export interface ProcessTerminal extends Terminal {
@@ -74,6 +74,7 @@ export function processTerminal(onBroken: () => void): ProcessTerminal {
       return stdout.columns ?? 120;
     },
     // The question goes to stderr: stdout is the result.
-    ...(isatty(0) && isatty(2) && { ask: (question: string) => askOn(process.stdin, process.stderr)(question) }),
+    ...(isatty(0) &&
+      isatty(2) && { ask: (question: string, options?: AskOptions) => askOn(process.stdin, process.stderr)(question, options) }),
   };
 }

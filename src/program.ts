@@ -3,6 +3,8 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Logins } from './auth/logins.js';
 import { glance, runAttached } from './cli/attach.js';
 import type { Host } from './cli/command.js';
 import { noteEvents } from './cli/event-notes.js';
@@ -46,6 +48,7 @@ let manager: Manager | undefined;
 let watcher: ConfigWatcher | undefined;
 let groups: ProcessGroups | undefined;
 let logs: ServerLogs | undefined;
+let logins: Logins | undefined;
 let control: ControlSocket | undefined;
 
 await run();
@@ -155,6 +158,17 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   const warnings = kind === 'repl' ? [] : config.problems.filter(({ severity }) => severity === 'warning');
   for (const problem of warnings) note(`warning: ${formatProblem(problem)}`);
   const onWarning = (message: string) => manager?.events.emit({ type: 'warning', server: null, message });
+  logins = new Logins({
+    ...places,
+    env,
+    clock,
+    pid,
+    keychainHelper: fileURLToPath(new URL('./keychain-helper.cjs', import.meta.url)),
+    isAttended: kind !== 'manager' && terminal.ask !== undefined,
+    configured: () => (manager?.config ?? config).credentialStore,
+    onSecret: (secret) => redactor.add(secret),
+    onWarning,
+  });
   groups = new ProcessGroups({ clock, runtimeDir: places.runtimeDir, onWarning });
   manager = new Manager(config, {
     clock,
@@ -167,6 +181,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     stop: { stdinMs: longLived ? 1000 : 50, termMs: 1000 },
     longLived,
     clientVersion: version,
+    logins,
     loadConfig: load,
     onConfig,
   });
@@ -304,6 +319,7 @@ async function close(): Promise<void> {
   if (!groups) return;
   await watcher?.[Symbol.asyncDispose]();
   await Promise.allSettled([manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
+  await logins?.[Symbol.asyncDispose]();
   await groups[Symbol.asyncDispose]();
   // The last words of the servers are said by now.
   await logs?.[Symbol.asyncDispose]();

@@ -194,7 +194,7 @@ export async function runAttached(
         );
         break;
       case 'ask':
-        void (terminal.ask?.(frame.question) ?? Promise.reject(new Error())).then(
+        void (terminal.ask?.(frame.question, { isHidden: frame.isHidden }) ?? Promise.reject(new Error())).then(
           (text) => send({ t: 'answer', id: frame.id, text }),
           () => send({ t: 'answer', id: frame.id, text: null }),
         );

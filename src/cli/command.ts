@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.js';
 import type { McpctlError } from '../core/errors.js';
 import type { BackgroundProcess } from '../io/self.js';
 import type { Manager } from '../manager/manager.js';
+import type { AskOptions } from './terminal.js';
 
 /** Where live names for completion come from. */
 export type NameKind = 'server' | 'tool' | 'tool-argument' | 'command';
@@ -73,7 +74,9 @@ export interface CommandContext {
    */
   readonly note: (text: string, options?: { isPrompt?: boolean }) => void;
   /** Asks a question; absent when nobody is there to answer. */
-  readonly ask?: (question: string) => Promise<string>;
+  readonly ask?: (question: string, options?: AskOptions) => Promise<string>;
+  /** All of stdin. @throws McpctlError `USAGE` when nothing is piped into it */
+  readonly readInput: () => Promise<string>;
 }
 
 /** The process around a command, for those that start and end managers. */

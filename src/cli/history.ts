@@ -141,7 +141,15 @@ const switches = new Set(
 /** `add`, as it is typed in a session. */
 const addLine = /^\s*(?:mcpctl\s+)?(?:\/?mcp\s+)?(?:-\S+\s+)*\/?add\s/;
 
+/** `auth-save` with a word behind its server: that is a token. */
+function isTokenLine(line: string): boolean {
+  const words = splitWords(line).words.map(({ text }) => text);
+  const at = words.findIndex((word) => /^\/?auth-save$/.test(word));
+  return at !== -1 && words.slice(at + 1).filter((word) => !word.startsWith('-')).length > 1;
+}
+
 function looksSecret(line: string): boolean {
+  if (isTokenLine(line)) return true;
   // Its words say which values are written out and which are only referred to.
   if (addLine.test(line)) return literalSecrets(splitWords(line).words.map(({ text }) => text)).length > 0;
   for (const text of [line, line.replace(/["'\\]/g, '')]) {

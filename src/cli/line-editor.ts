@@ -4,6 +4,8 @@ import { createInterface, emitKeypressEvents, type Interface, type Key } from 'n
 import { PassThrough } from 'node:stream';
 import { cancelled } from '../core/errors.js';
 import { type Completion, commonPrefix } from './complete.js';
+import { HiddenAnswer } from './hidden-answer.js';
+import type { AskOptions } from './terminal.js';
 
 export interface LineEditorOptions {
   readonly stdin: NodeJS.ReadStream;
@@ -43,7 +45,14 @@ export class LineEditor implements Disposable {
   readonly #options: LineEditorOptions;
   readonly #readline: Interface;
   #reading: ((input: LineInput) => void) | undefined;
-  #asking: { readonly answer: (text: string) => void; readonly fail: (reason: unknown) => void } | undefined;
+  #asking:
+    | {
+        readonly answer: (text: string) => void;
+        readonly fail: (reason: unknown) => void;
+        /** Keeps what is typed away from readline, which would show it. */
+        readonly hidden: HiddenAnswer | undefined;
+      }
+    | undefined;
   #completing = false;
   #held: KeyPress[] = [];
   #ended: 'end' | 'hangup' | undefined;
@@ -105,11 +114,11 @@ export class LineEditor implements Disposable {
   }
 
   /** Asks while a command runs. What was typed before the question is no answer to it, and the answer enters no history. */
-  ask(question: string): Promise<string> {
+  ask(question: string, { isHidden = false }: AskOptions = {}): Promise<string> {
     if (this.#ended) return Promise.reject(cancelled('SIGHUP'));
     this.#abandonQuestion();
     return new Promise((answer, fail) => {
-      this.#asking = { answer, fail };
+      this.#asking = { answer, fail, hidden: isHidden ? new HiddenAnswer() : undefined };
       this.#readline.setPrompt(`${question} `);
       this.#readline.prompt();
     });
@@ -167,8 +176,10 @@ export class LineEditor implements Disposable {
 
   #onKey = (text: string | undefined, key: Key): void => {
     const isInterrupt = key.ctrl === true && key.name === 'c';
+    const hidden = this.#asking?.hidden;
     const isWaiting = this.#reading !== undefined || this.#asking !== undefined;
-    if (isInterrupt && !isWaiting) this.#options.onInterrupt(false);
+    if (hidden) this.#pressHidden(hidden, text, key);
+    else if (isInterrupt && !isWaiting) this.#options.onInterrupt(false);
     else if (isInterrupt || this.#asking) this.#press({ text, key });
     else if (this.#held.length >= maxHeldKeys) this.#options.stdout.write('\x07');
     else {
@@ -176,6 +187,14 @@ export class LineEditor implements Disposable {
       this.#feed();
     }
   };
+
+  #pressHidden(hidden: HiddenAnswer, text: string | undefined, key: Key): void {
+    const step = hidden.press(text, key);
+    if (step === 'more' || this.#ended) return;
+    if (step === 'interrupt') this.#onInterrupt();
+    // An empty line for readline: it ends the question on the screen.
+    else this.#press({ text: '\r', key: { name: 'return' } });
+  }
 
   /** Hands held keys to readline until one of them ends the line. */
   #feed(): void {
@@ -199,7 +218,7 @@ export class LineEditor implements Disposable {
     this.#readline.setPrompt('');
     if (asking) this.#asking = undefined;
     else this.#reading = undefined;
-    if (asking) asking.answer(text);
+    if (asking) asking.answer(asking.hidden?.text ?? text);
     else reading?.({ type: 'line', text });
   }
 

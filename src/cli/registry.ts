@@ -160,6 +160,36 @@ export const registry: readonly CommandSpec[] = [
     load: () => import('./commands/logs.js'),
   },
   {
+    name: 'auth',
+    summary: 'Show the login of each server over HTTP, and where tokens are kept',
+    description: 'Connects to nothing. docs/authentication.md tells what is kept where.',
+    examples: ['auth', 'auth --json'],
+    positionals: [],
+    flags: [],
+    load: () => import('./commands/auth.js'),
+  },
+  {
+    name: 'auth-save',
+    summary: 'Store a token for a server over HTTP; it is sent as its bearer token',
+    description:
+      'Asks for the token without showing it, or reads it from stdin. A token on the command line is taken, with a warning: other programs of the machine and the history of the shell see it. It is stored for the address of the server without query; a server whose address changes does not get it.',
+    examples: ['auth-save github', 'auth-save github < token.txt'],
+    positionals: [
+      { name: 'server', summary: 'Name of a server', required: true, complete: 'server' },
+      { name: 'token', summary: 'Better not here: see above' },
+    ],
+    flags: [],
+    load: () => import('./commands/auth-save.js'),
+  },
+  {
+    name: 'logout',
+    summary: 'Delete what is stored to log in to a server',
+    examples: ['logout github', 'logout github --all-accounts'],
+    positionals: [{ name: 'server', summary: 'Name of a server', required: true, complete: 'server' }],
+    flags: [{ name: 'all-accounts', summary: 'Every account, not only the usual one' }],
+    load: () => import('./commands/logout.js'),
+  },
+  {
     name: 'add',
     summary: 'Add a server to your own configuration: a program or a URL',
     description:

@@ -13,6 +13,7 @@ import { registry } from './registry.js';
 import { replSession, sessionCommand } from './repl-session.js';
 import type { ReplTarget } from './repl-target.js';
 import { printError, runCommand, type Session } from './run.js';
+import type { AskOptions } from './terminal.js';
 import { tokenize } from './tokenize.js';
 
 export interface ReplOptions {
@@ -64,7 +65,7 @@ class Repl implements AsyncDisposable {
     const { session, redactor, clock, historyFile } = options;
     const { stdoutIsTerminal, colorAllowed } = session.terminal;
     this.#color = stdoutIsTerminal && colorAllowed && !session.defaults.noColor;
-    this.#session = replSession(session, { ask: (question) => this.#ask(question) }, { atPrompt: true });
+    this.#session = replSession(session, { ask: (question, options) => this.#ask(question, options) }, { atPrompt: true });
     this.#history = new History({ file: historyFile, redactor, onProblem: (problem) => this.#report(problem) });
     this.#notices = new Notices({
       clock,
@@ -224,8 +225,8 @@ class Repl implements AsyncDisposable {
     if (dropped > 0) this.#say(`(${dropped === 1 ? 'a line' : `${dropped} lines`} typed ahead dropped)`);
   }
 
-  #ask(question: string): Promise<string> {
-    return this.#editor?.ask(`${sanitizeLine(question, 2_000)} `) ?? Promise.reject(cancelled());
+  #ask(question: string, options?: AskOptions): Promise<string> {
+    return this.#editor?.ask(`${sanitizeLine(question, 2_000)} `, options) ?? Promise.reject(cancelled());
   }
 
   #say(text: string): void {

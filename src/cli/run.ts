@@ -150,7 +150,13 @@ async function execute(
   const endProgress = opened && !globals.quiet ? session.progress?.(spec, opened.manager, globals) : undefined;
   const base = baseContext(globals, session, bound.signal);
   const context: CommandContext | HostContext = opened
-    ? { ...base, manager: opened.manager, config: opened.manager.config, atPrompt: session.atPrompt }
+    ? {
+        ...base,
+        manager: opened.manager,
+        config: opened.manager.config,
+        atPrompt: session.atPrompt,
+        readInput: () => session.terminal.readInput(),
+      }
     : { ...base, host: session.host(globals) };
   const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) =>
     print(verbatim ? data : session.redactor.redactData(data), args, module, globals, session, live);

@@ -1,5 +1,10 @@
 /** The two ways out and the one way in of a run: stdout for the result, stderr for the person, stdin when a command asks for it. */
 
+export interface AskOptions {
+  /** What is typed is a secret: it is not shown. */
+  readonly isHidden?: boolean;
+}
+
 export interface Terminal {
   /** Writes to stdout; resolves when the text was taken, so that a slow reader slows us down instead of filling memory. */
   write(text: string): Promise<void>;
@@ -14,5 +19,5 @@ export interface Terminal {
   readonly colorAllowed: boolean;
   readonly columns: number;
   /** Asks the person in front; absent when nobody is there. */
-  readonly ask?: (question: string) => Promise<string>;
+  readonly ask?: (question: string, options?: AskOptions) => Promise<string>;
 }

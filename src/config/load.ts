@@ -81,11 +81,13 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     for (const secret of one.secrets) secrets.add(secret);
   }
   const startConcurrency = files.findLast(({ parsed }) => parsed?.content.startConcurrency !== undefined);
+  const credentials = files.findLast(({ parsed }) => parsed?.content.credentials?.store !== undefined);
   return {
     servers,
     files: files.map(({ path, source, exists }): ConfigFile => ({ path, source, exists })),
     problems,
     startConcurrency: startConcurrency?.parsed?.content.startConcurrency ?? defaultStartConcurrency(cores),
+    credentialStore: credentials?.parsed?.content.credentials?.store ?? 'auto',
     places,
     secrets: [...secrets],
     layers,

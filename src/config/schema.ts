@@ -35,6 +35,11 @@ export interface HttpDefinition {
   readonly ca?: string;
 }
 
+/** Whether the configuration itself says who we are. Names of headers know no case. */
+export function hasAuthorization(headers: HttpDefinition['headers']): boolean {
+  return Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
+}
+
 export type ServerDefinition = StdioDefinition | HttpDefinition;
 
 export interface Timeouts {
@@ -137,6 +142,9 @@ export interface ConfigFile {
   readonly exists: boolean;
 }
 
+/** Where tokens are kept. `auto`: the keychain where there is one, an encrypted file otherwise. */
+export type CredentialStore = 'auto' | 'keychain' | 'file' | 'memory';
+
 export interface Config {
   readonly servers: ReadonlyMap<string, ServerConfig>;
   /** In the order read; a later file wins. */
@@ -145,6 +153,7 @@ export interface Config {
   readonly problems: readonly ConfigProblem[];
   /** Servers connected at the same time at start. */
   readonly startConcurrency: number;
+  readonly credentialStore: CredentialStore;
   readonly places: Places;
   /** Values that must appear in no output. */
   readonly secrets: readonly string[];

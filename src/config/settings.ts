@@ -1,4 +1,4 @@
-/** What mcpctl remembers for the user beside the configuration: approvals, and overrides of `enabled` for servers of files it never writes. */
+/** What mcpctl remembers for the user beside the configuration: approvals, overrides of `enabled` for files it never writes, and the index of accounts. */
 import { randomUUID } from 'node:crypto';
 import { realpath, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -81,8 +81,8 @@ export interface SettingsResult {
 }
 
 export interface SettingsChange {
-  readonly section: 'overrides' | 'approvals';
-  /** The file that defines the server, and the server: the key of what is stored. */
+  readonly section: 'overrides' | 'approvals' | 'accounts';
+  /** The file that defines the server, and the server: the key of what is stored. For accounts: the address, hashed, and the account. */
   readonly file: string;
   readonly server: string;
   /** Runs under the lock: what is stored, to what shall be. `null` removes it, `undefined` leaves it as it is. */

@@ -8,7 +8,7 @@ import { isObject, shapes } from './shape.js';
 
 /** Keys that are planned and have no effect yet, by the object they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
-  file: ['credentials', 'metrics', 'state'],
+  file: ['metrics', 'state'],
   defaults: ['retry', 'circuitBreaker', 'pool'],
   server: ['retry', 'circuitBreaker', 'pool', 'concurrency', 'balance', 'stateless', 'pin', 'oauth', 'trust'],
   timeouts: ['idle'],

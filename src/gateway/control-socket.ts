@@ -28,7 +28,7 @@ export interface AttachedTerminal extends Pick<RunRequest, 'columns' | 'stdoutIs
   write(text: string): Promise<void>;
   writeError(text: string): void;
   readInput(): Promise<string>;
-  readonly ask?: (question: string) => Promise<string>;
+  readonly ask?: (question: string, options?: { isHidden?: boolean }) => Promise<string>;
 }
 
 export interface ControlSocketOptions {
@@ -288,7 +288,7 @@ class Client {
         for (const d of pieces(text)) this.#tell({ t: 'err', d });
       },
       readInput: () => this.#readInput(),
-      ...(canAsk && { ask: (question: string) => this.#ask(question) }),
+      ...(canAsk && { ask: (question: string, { isHidden = false } = {}) => this.#ask(question, isHidden) }),
     };
   }
 
@@ -301,11 +301,11 @@ class Client {
     });
   }
 
-  #ask(question: string): Promise<string> {
+  #ask(question: string, isHidden: boolean): Promise<string> {
     const id = ++this.#asked;
     return new Promise((resolve, reject) => {
       this.#questions.set(id, { resolve, reject });
-      void this.#channel.send({ t: 'ask', id, question });
+      void this.#channel.send({ t: 'ask', id, question, isHidden });
     });
   }
 

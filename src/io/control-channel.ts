@@ -57,7 +57,7 @@ export type ManagerFrame =
   | { readonly t: 'out'; readonly d: string }
   | { readonly t: 'err'; readonly d: string }
   | { readonly t: 'stdin' }
-  | { readonly t: 'ask'; readonly id: number; readonly question: string }
+  | { readonly t: 'ask'; readonly id: number; readonly question: string; readonly isHidden: boolean }
   | { readonly t: 'exit'; readonly code: number }
   /** Not a command for a manager: run it yourself. */
   | { readonly t: 'local' }

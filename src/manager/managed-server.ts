@@ -119,6 +119,7 @@ export class ManagedServer implements AsyncDisposable {
       clientVersion: parts.clientVersion,
       // Not awaited here: a process need not wait for it to be started.
       remembered: this.#remembering.then(() => this.#assumed ?? (this.#memory.era as EraVerdict | undefined)),
+      ...(parts.logins && { credentials: () => parts.logins!.tokenFor(config, signal) }),
       signal,
       onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
@@ -330,12 +331,25 @@ export class ManagedServer implements AsyncDisposable {
       retryAt: state.status === 'error' ? state.retryAt : null,
       generation: state.generation,
       health: this.#healthWord(),
+      auth: this.#authState(),
       protocol: current?.protocol ?? null,
       serverInfo: current?.serverInfo ?? null,
       pid: current?.pid ?? null,
       tools: known?.tools.length ?? null,
       toolsAgeMs: known ? Math.max(0, this.parts.clock.date().getTime() - known.at) : null,
       latencyMs: this.#latency.summary(),
+    };
+  }
+
+  /** As of the last look at what is stored. A token that is stored counts as valid until the server refuses it. */
+  #authState(): ServerStatus['auth'] {
+    const known = this.parts.logins?.known(this.config);
+    const isRefused = this.life.state.status === 'needs-auth';
+    return {
+      state: isRefused ? 'required' : known ? 'valid' : 'none',
+      expiresAt: known?.expiresAt ?? null,
+      scopes: known?.scopes ?? [],
+      account: known?.account ?? null,
     };
   }
 

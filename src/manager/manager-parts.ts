@@ -1,5 +1,6 @@
 /** What the manager is built from: every effect it has comes in here, so that a test can hold the clock and the servers. */
 
+import type { Logins } from '../auth/logins.js';
 import type { Clock, Random } from '../core/clock.js';
 import type { Emitter } from '../core/events.js';
 import type { ProcessGroups, StopOptions } from '../io/process-group.js';
@@ -23,4 +24,6 @@ export interface ManagerParts {
   /** True for a REPL or a background manager: reconnects by itself, checks health. False: one command, no retries. */
   readonly longLived: boolean;
   readonly clientVersion: string;
+  /** Absent: no server has a stored login. */
+  readonly logins?: Pick<Logins, 'refresh' | 'known' | 'tokenFor' | 'check' | 'save' | 'forget' | 'describe'>;
 }

@@ -3,7 +3,7 @@
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
 import type { Cancel } from '../core/clock.js';
-import { McpctlError, toMcpctlError } from '../core/errors.js';
+import { type ErrorCode, McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Connection } from '../mcp/connection.js';
 import { backoffMs, reconnectBackoff } from '../policy/backoff.js';
 import { deadline } from '../policy/deadline.js';
@@ -240,7 +240,8 @@ export class ServerLifecycle implements AsyncDisposable {
       this.#dispatch({ type: 'auth-required', at, generation, error: info }, durationMs);
       return;
     }
-    const isHopeless = isCrashLoop || known.code === 'CONFIG_INVALID' || known.code === 'UNTRUSTED';
+    // A locked keychain opens by a person's hand; asking again and again would only put one dialog after the other.
+    const isHopeless = isCrashLoop || needsPerson.has(known.code);
     const { clock, random, longLived } = this.parts;
     const backoff = { ...reconnectBackoff, jitter: this.config.reconnect.jitter };
     const waitMs = longLived && !isHopeless && !this.#isDisposed ? backoffMs(this.#failures, backoff, random) : null;
@@ -309,6 +310,8 @@ export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise
 function errorInfo({ code, message, hint }: McpctlError, at: string): ErrorInfo {
   return { code, message, hint: hint ?? null, at };
 }
+
+const needsPerson: ReadonlySet<string> = new Set<ErrorCode>(['CONFIG_INVALID', 'UNTRUSTED', 'CREDENTIAL_STORE']);
 
 /** The process ended, or could not even be started. */
 function isExit(error: McpctlError): boolean {

@@ -22,6 +22,13 @@ export interface ServerStatus {
   readonly retryAt: string | null;
   readonly generation: number;
   readonly health: 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
+  /** `none`: no login is stored, and none was asked for; `required`: the server refuses what it gets. */
+  readonly auth: {
+    readonly state: 'none' | 'valid' | 'required';
+    readonly expiresAt: string | null;
+    readonly scopes: readonly string[];
+    readonly account: string | null;
+  };
   readonly protocol: { readonly version: string; readonly era: 'legacy' | 'modern' } | null;
   readonly serverInfo: { readonly name: string; readonly version: string } | null;
   readonly pid: number | null;

@@ -58,6 +58,8 @@ export interface OpenOptions {
   readonly clientVersion: string;
   /** What earlier runs found out. */
   readonly remembered: Promise<EraVerdict | undefined>;
+  /** The bearer token that is stored for a server over HTTP, if one is. */
+  readonly credentials?: () => Promise<string | undefined>;
   /** Ends the attempt; whatever was opened is closed again. */
   readonly signal: AbortSignal;
   readonly onStderr?: (line: string, isCut: boolean) => void;

@@ -1,6 +1,6 @@
 /** Connects over HTTP: streamable HTTP first, the older SSE transport when the server knows nothing else. */
 
-import type { HttpDefinition } from '../config/schema.js';
+import { type HttpDefinition, hasAuthorization } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
 import { privateAddressGuard } from '../io/address-guard.js';
 import { createHttpFetch } from '../io/http-fetch.js';
@@ -15,6 +15,8 @@ const otherTransport = new Set<unknown>([400, 404, 405]);
 
 interface HttpOptions extends Omit<OpenOptions, 'remembered'> {
   readonly remembered: EraVerdict | undefined;
+  /** Goes to this server and no other, unless its configuration says what to send. */
+  readonly token: string | undefined;
 }
 
 export async function openHttpSession(options: HttpOptions): Promise<Connection> {
@@ -59,7 +61,7 @@ async function openSse(definition: HttpDefinition, options: HttpOptions): Promis
 
 function transportOptions(
   { url, headers, ca }: HttpDefinition,
-  { server, clock }: Pick<OpenOptions, 'server' | 'clock'>,
+  { server, clock, token }: Pick<HttpOptions, 'server' | 'clock' | 'token'>,
 ): HttpTransportOptions {
   const http = createHttpFetch({
     maxBodyBytes: server.maxMessageBytes,
@@ -68,5 +70,6 @@ function transportOptions(
     clock,
     ...(ca === undefined ? {} : { ca }),
   });
-  return { server: server.name, url, headers, clock, http };
+  const sent = token === undefined || hasAuthorization(headers) ? headers : { ...headers, Authorization: `Bearer ${token}` };
+  return { server: server.name, url, headers: sent, clock, http };
 }

@@ -92,6 +92,12 @@ async function openStdio(options: OpenOptions, definition: StdioDefinition): Pro
 }
 
 async function openHttp(options: OpenOptions): Promise<Connection> {
-  const [{ openHttpSession }, remembered] = await Promise.all([import('./http-session.js'), options.remembered]);
-  return openHttpSession({ ...options, remembered });
+  const { credentials = async () => undefined } = options;
+  const [{ openHttpSession }, remembered, token] = await Promise.all([
+    import('./http-session.js'),
+    options.remembered,
+    credentials(),
+  ]);
+  options.signal.throwIfAborted();
+  return openHttpSession({ ...options, remembered, token });
 }

@@ -11,6 +11,8 @@ export interface ErrorContext {
   readonly what: string;
   /** Whose reason wins when it is aborted: the SDK reports our own abort as a timeout. */
   readonly signal?: AbortSignal | undefined;
+  /** Who said who we are, for the hint of a refusal; absent when nobody did. */
+  readonly sent?: 'configured' | 'stored' | undefined;
   /** What is to be thought of a closed connection; absent for transports that cannot tell. */
   readonly closeError?: (() => McpctlError) | undefined;
 }
@@ -29,7 +31,7 @@ export function fromSdkError(error: unknown, context: ErrorContext): McpctlError
   if (signal?.aborted && signal.reason instanceof McpctlError) return signal.reason;
   if (error instanceof McpctlError) return ofServer(error, server);
   if (error instanceof ProtocolError) return fromProtocolError(error, context);
-  if (error instanceof UnauthorizedError) return authRequired(server, error);
+  if (error instanceof UnauthorizedError) return authRequired(context, error);
   if (error instanceof SdkHttpError) return fromHttpStatus(error.status, error, context);
   if (error instanceof SseError) {
     if (error.code === 200) return protocolError(context, 'it did not answer with an event stream', error);
@@ -140,7 +142,7 @@ function ofServer(error: McpctlError, server: string): McpctlError {
 function fromHttpStatus(status: number, error: Error, context: ErrorContext): McpctlError {
   const { server, what } = context;
   const details = { status };
-  if (status === 401) return authRequired(server, error);
+  if (status === 401) return authRequired(context, error);
   if (status === 403) {
     return new McpctlError('REQUEST_REFUSED', `Server "${server}" denied access (HTTP 403)${excerptOf(error)}`, {
       server,
@@ -184,11 +186,16 @@ function fromHttpStatus(status: number, error: Error, context: ErrorContext): Mc
   });
 }
 
-function authRequired(server: string, cause: Error): McpctlError {
-  return new McpctlError('AUTH_REQUIRED', `Server "${server}" wants a login (HTTP 401)`, {
+function authRequired({ server, sent }: ErrorContext, cause: Error): McpctlError {
+  const what = {
+    configured: 'refuses the Authorization header in its configuration',
+    stored: 'refuses the token that is stored for it',
+    none: 'wants a login',
+  }[sent ?? 'none'];
+  return new McpctlError('AUTH_REQUIRED', `Server "${server}" ${what} (HTTP 401)`, {
     server,
     cause,
-    hint: `give it a token in its "headers", e.g. "Authorization": "Bearer \${TOKEN}", then: mcpctl reconnect ${server}`,
+    hint: sent === 'configured' ? `correct it: mcpctl config explain ${server}` : `give it a token: mcpctl auth-save ${server}`,
     delivered: 'no',
   });
 }

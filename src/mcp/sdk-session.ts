@@ -1,6 +1,7 @@
 /** A connection on top of the SDK's client: the one file that drives it. Loaded when the first server is already starting. */
 
 import { Client, type ResponseCacheStore } from '@modelcontextprotocol/client';
+import { hasAuthorization } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
 import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from './connection.js';
 import { type EraPlan, type EraVerdict, modernVersion, probeTimeoutMs } from './era.js';
@@ -20,12 +21,20 @@ const noCache: ResponseCacheStore = { get: () => undefined, set: () => 0, delete
 export interface SessionOptions extends Pick<OpenOptions, 'server' | 'clock' | 'clientVersion' | 'signal' | 'onToolsChanged'> {
   /** Processes or requests that it took to get here, for the count of exits. */
   readonly starts?: number;
+  /** The stored token that goes with every request. */
+  readonly token?: string | undefined;
 }
 
 /** Negotiates a session over a transport that may be started already. Closes the transport when that fails. */
 export async function openSession(transport: SessionTransport, plan: EraPlan, options: SessionOptions): Promise<Connection> {
   const { server, signal } = options;
-  const context: ErrorContext = { server: server.name, what: 'initialize', signal, closeError: () => transport.closeError() };
+  const context: ErrorContext = {
+    server: server.name,
+    what: 'initialize',
+    signal,
+    sent: whatIsSent(options),
+    closeError: () => transport.closeError(),
+  };
   const client = new Client(
     { name: 'mcpctl', version: options.clientVersion },
     {
@@ -67,6 +76,11 @@ export async function openSession(transport: SessionTransport, plan: EraPlan, op
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+function whatIsSent({ server: { definition }, token }: SessionOptions): ErrorContext['sent'] {
+  if (definition.type !== 'stdio' && hasAuthorization(definition.headers)) return 'configured';
+  return token === undefined ? undefined : 'stored';
 }
 
 class SdkConnection implements Connection {
@@ -212,7 +226,13 @@ class SdkConnection implements Connection {
         delivered: wasRun ? 'maybe' : 'no',
       });
     }
-    return fromSdkError(error, { server, what, signal, closeError: () => this.transport.closeError() });
+    return fromSdkError(error, {
+      server,
+      what,
+      signal,
+      sent: whatIsSent(this.options),
+      closeError: () => this.transport.closeError(),
+    });
   }
 
   /** Structured results are checked by us: the SDK would compile the schema at every call and hide the payload behind an error. */

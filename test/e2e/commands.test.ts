@@ -268,6 +268,15 @@ const cases: readonly Case[] = [
     json: (data) => expect(data).toEqual({ file: null, project: null, servers: [] }),
   },
   {
+    command: 'auth',
+    words: ['auth'],
+    human: (stdout) =>
+      expect(stdout).toBe(
+        'No server is reached over HTTP; programs need no login here.\n\nTokens are kept in memory, and forgotten with the process.\n',
+      ),
+    json: (data) => expect(data).toMatchObject({ servers: [], store: { mode: 'memory', store: 'memory', problem: null } }),
+  },
+  {
     command: 'help',
     words: ['help'],
     human: (stdout) => {
@@ -284,8 +293,8 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** These need a project, leave a process, or work only once: trust.test.ts, attach.test.ts and add-remove.test.ts have them. */
-const elsewhere = ['trust approve', 'trust revoke', 'up', 'add', 'remove'];
+/** These need a project or a server that wants a token, leave a process, or work only once: the tests named after them have them. */
+const elsewhere = ['trust approve', 'trust revoke', 'up', 'add', 'remove', 'auth-save', 'logout'];
 
 /** What must have a case: every command, and every action of a command that has actions. */
 const wanted = registry

@@ -17,6 +17,7 @@ const promised: Record<ErrorCode, number> = {
   AMBIGUOUS_TOOL: 2,
   INVALID_INPUT: 2,
   AUTH_REQUIRED: 3,
+  CREDENTIAL_STORE: 3,
   UNAVAILABLE: 4,
   SERVER_EXITED: 4,
   CRASH_LOOP: 4,
@@ -34,7 +35,7 @@ const promised: Record<ErrorCode, number> = {
 };
 
 /** Met elsewhere: `INTERNAL` is a bug and cannot be asked for; the others need more than one command. */
-const elsewhere: readonly ErrorCode[] = ['INTERNAL', 'CRASH_LOOP', 'OVERLOADED', 'UNTRUSTED', 'CANCELLED'];
+const elsewhere: readonly ErrorCode[] = ['INTERNAL', 'CREDENTIAL_STORE', 'CRASH_LOOP', 'OVERLOADED', 'UNTRUSTED', 'CANCELLED'];
 
 const cases: readonly (readonly [code: ErrorCode, words: string, server?: string])[] = [
   ['USAGE', 'nonsense'],

@@ -35,6 +35,10 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
     works: ['trust list'],
     fails: ['trust', 'trust approve', 'trust approve fault', 'trust revoke fault', 'trust list --yes'],
   },
+  auth: { works: ['auth'], fails: ['auth surplus'] },
+  // The store is memory: each command forgets it.
+  'auth-save': { works: ['auth-save --help'], fails: ['auth-save', 'auth-save nowhere', 'auth-save fault', 'auth-save web'] },
+  logout: { works: ['logout web', 'logout web --all-accounts'], fails: ['logout', 'logout nowhere', 'logout fault'] },
   // What works here changes nothing, and so works again; adding and removing are in add-remove.test.ts.
   add: {
     works: ['add --help'],
@@ -63,6 +67,7 @@ describe('the output of every command', () => {
       missing: { command: 'no-such-program' },
       unset: { command: 'node', env: { A: '${NOT_SET_ANYWHERE}' } },
       off: { ...faultServer(), enabled: false },
+      web: { url: 'http://127.0.0.1:9/mcp', enabled: false },
     });
     // The first run writes down what the others remember.
     await runCli(['status'], { home });

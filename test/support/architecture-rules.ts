@@ -28,7 +28,15 @@ const globalHomes: readonly { readonly uses: RegExp; readonly files: readonly st
   },
   {
     uses: /^process(\.|\(|$)/,
-    files: ['main.ts', 'program.ts', 'process-terminal.ts', 'process-end.ts', 'io/process-group.ts', 'io/self.ts'],
+    files: [
+      'main.ts',
+      'program.ts',
+      'process-terminal.ts',
+      'process-end.ts',
+      'io/process-group.ts',
+      'io/self.ts',
+      'auth/keychain-helper.ts',
+    ],
     instead: 'take the value as a parameter from program.ts',
   },
   // process-end.ts takes the console away from libraries.
@@ -48,6 +56,7 @@ const globalModules: Readonly<Record<string, string>> = {
 const packageHomes: readonly { readonly name: RegExp; readonly folders: readonly string[] }[] = [
   { name: /^@modelcontextprotocol\/(server|node)(\/|$)/, folders: ['gateway'] },
   { name: /^@modelcontextprotocol\//, folders: ['mcp', 'auth'] },
+  { name: /^@napi-rs\/keyring$/, folders: ['auth'] },
 ];
 
 /**

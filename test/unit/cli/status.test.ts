@@ -30,6 +30,7 @@ function contextOf(servers: readonly ServerConfig[], { longLived = false } = {})
     signal,
     atPrompt: longLived,
     note: (text) => notes.push(text),
+    readInput: async () => '',
   };
   return { ...made, manager, notes, context };
 }

@@ -1,6 +1,7 @@
 /** Frames over a connection: whole at the other end however they were cut, bounded, and slowed down by a slow reader. */
-import { Duplex } from 'node:stream';
+
 import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { maxFrameLength, openChannel, pieces } from '../../../src/io/control-channel.js';
 

@@ -1,0 +1,155 @@
+/** Keeps credentials safe: chooses between keychain, encrypted file and memory, and keeps the index of accounts true to them. */
+import type { CredentialStore } from '../config/schema.js';
+import type { Clock } from '../core/clock.js';
+import { McpctlError } from '../core/errors.js';
+import type { AccountIndex } from './account-index.js';
+import { type Credential, type CredentialKey, entryName, fromText, toText } from './credential.js';
+import type { FileVault } from './file-vault.js';
+import { isMissing, type Patience, type Vault, vaultError } from './vault.js';
+import type { KeyOrigin } from './vault-key.js';
+
+export interface TokenStoreParts {
+  readonly keychain: Vault;
+  readonly file: FileVault;
+  readonly memory: Vault;
+  readonly index: AccountIndex;
+  readonly clock: Clock;
+  /** The configuration folder: tokens of two of them do not mix. */
+  readonly profile: string;
+}
+
+/** Where tokens go, as a person is to be told. */
+export interface StoreInfo {
+  /** What the configuration or the environment asks for. */
+  readonly mode: CredentialStore;
+  readonly store: Vault['kind'];
+  /** The encrypted file. */
+  readonly file: string | null;
+  readonly key: KeyOrigin | null;
+  /** Why it is the file, with `auto`. */
+  readonly reason: string | null;
+  /** Why it cannot be used at the moment. */
+  readonly problem: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+}
+
+export class TokenStore {
+  constructor(readonly parts: TokenStoreParts) {}
+
+  /**
+   * The credential, from the place where the index says it is: another place would give an older one.
+   *
+   * @throws McpctlError `CREDENTIAL_STORE`; `signal.reason`
+   */
+  async get(key: CredentialKey, mode: CredentialStore, patience: Patience): Promise<Credential | undefined> {
+    const record = this.parts.index.of(key.resource, mode).get(key.account);
+    if (!record) return undefined;
+    const text = await this.parts[record.store].get(this.#nameOf(key), patience);
+    if (text === undefined) return undefined;
+    const credential = fromText(text);
+    if (credential) return credential;
+    throw vaultError('damaged', `What the ${nameOf(record.store)} has for this server is no token of mcpctl`, {
+      hint: 'store it again',
+    });
+  }
+
+  /**
+   * Stores a credential in place of the one before. The index follows: what it names is there.
+   *
+   * @returns where it is now; with `reason` when that is the file for want of a keychain
+   * @throws McpctlError `CREDENTIAL_STORE`, `CONFIG_INVALID` (index), `TIMEOUT` (lock); `signal.reason`
+   */
+  async set(
+    key: CredentialKey,
+    credential: Credential,
+    mode: CredentialStore,
+    patience: Patience,
+  ): Promise<{ store: Vault['kind']; reason: string | null }> {
+    const name = this.#nameOf(key);
+    const put = (vault: Vault) => vault.set(name, toText(credential), patience);
+    const { vault, reason } = await this.#firstUsable(mode, put);
+    const { issuer, client, resource, account } = key;
+    const savedAt = this.parts.clock.date().toISOString();
+    const record = { issuer, client, store: vault.kind, savedAt, expiresAt: null, scopes: [] };
+    await this.parts.index.set(resource, account, record, patience.signal);
+    // An older token in the other place is of no use to anybody but a thief.
+    if (mode === 'auto' && vault.kind === 'keychain') await this.parts.file.delete(name, patience).catch(() => false);
+    return { store: vault.kind, reason };
+  }
+
+  /**
+   * Removes the credentials of one address, from every place that may hold one.
+   *
+   * @returns the accounts that are logged out
+   */
+  async delete(key: CredentialKey, mode: CredentialStore, patience: Patience): Promise<boolean> {
+    const { keychain, file, memory, index } = this.parts;
+    const record = index.of(key.resource, mode).get(key.account);
+    const name = this.#nameOf(key);
+    let isDeleted = false;
+    for (const vault of mode === 'auto' ? [keychain, file] : [{ keychain, file, memory }[mode]]) {
+      try {
+        isDeleted = (await vault.delete(name, patience)) || isDeleted;
+      } catch (error) {
+        // Only what is not known to be there may fail to go.
+        if (vault.kind === record?.store || !(error instanceof McpctlError) || patience.signal.aborted) throw error;
+      }
+    }
+    if (record) await index.set(key.resource, key.account, null, patience.signal);
+    return isDeleted || record !== undefined;
+  }
+
+  /** The keys of what is stored for one address. Of a keychain nobody can ask for all entries without the risk to hang for ever. */
+  list(resource: string, mode: CredentialStore): CredentialKey[] {
+    const found = this.parts.index.of(resource, mode);
+    return [...found].map(([account, { issuer, client }]) => ({ issuer, resource, client, account }));
+  }
+
+  /** Where the next token would go. Looks for the keychain, but changes nothing. Never throws but `signal.reason`. */
+  async describe(mode: CredentialStore, patience: Patience): Promise<StoreInfo> {
+    const about = (vault: Vault, reason: string | null): StoreInfo => {
+      const isFile = vault.kind === 'file';
+      const { file } = this.parts;
+      return {
+        mode,
+        store: vault.kind,
+        file: isFile ? file.file : null,
+        key: isFile ? file.keyOrigin : null,
+        reason,
+        problem: null,
+      };
+    };
+    try {
+      // A name that nobody has.
+      const { vault, reason } = await this.#firstUsable(mode, (candidate) => candidate.get('probe', patience));
+      return about(vault, reason);
+    } catch (error) {
+      if (patience.signal.aborted || !(error instanceof McpctlError)) throw error;
+      const { code, message, hint = null } = error;
+      return { ...about(this.parts[mode === 'auto' ? 'keychain' : mode], null), problem: { code, message, hint } };
+    }
+  }
+
+  /** With `auto` a machine without a keychain uses the file; a keychain that is only locked is never passed over. */
+  async #firstUsable(
+    mode: CredentialStore,
+    use: (vault: Vault) => Promise<unknown>,
+  ): Promise<{ vault: Vault; reason: string | null }> {
+    const first = this.parts[mode === 'auto' ? 'keychain' : mode];
+    try {
+      await use(first);
+      return { vault: first, reason: null };
+    } catch (error) {
+      if (mode !== 'auto' || !isMissing(error)) throw error;
+      await use(this.parts.file);
+      return { vault: this.parts.file, reason: error.message };
+    }
+  }
+
+  #nameOf(key: CredentialKey): string {
+    return entryName(key, this.parts.profile);
+  }
+}
+
+export function nameOf(store: Vault['kind']): string {
+  return { keychain: 'keychain', file: 'encrypted file', memory: 'memory of this process' }[store];
+}
