@@ -51,6 +51,8 @@ async function tree({ installed = true } = {}): Promise<Tree> {
   await writeFile(join(root, 'src/late.ts'), 'export const late = "loaded late";');
   // What the build takes from the real program: nothing is on the hot path here, and the help is one line.
   await writeFile(join(root, 'scripts/lib/hot-path.mjs'), "export const hotPathTogether = () => ({ name: 'none', setup() {} });");
+  await mkdir(join(root, 'src/auth'));
+  await writeFile(join(root, 'src/auth/keychain-helper.ts'), 'export {};');
   await mkdir(join(root, 'src/cli'));
   await writeFile(join(root, 'src/cli/registry.ts'), 'export const registry = [];');
   await writeFile(join(root, 'src/cli/help.ts'), "export const explain = () => ({ help: 'no help' });");
