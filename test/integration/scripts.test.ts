@@ -56,8 +56,6 @@ async function tree({ installed = true } = {}): Promise<Tree> {
   await mkdir(join(root, 'src/cli'));
   await writeFile(join(root, 'src/cli/registry.ts'), 'export const registry = [];');
   await writeFile(join(root, 'src/cli/help.ts'), "export const explain = () => ({ help: 'no help' });");
-  await mkdir(join(root, 'src/auth'));
-  await writeFile(join(root, 'src/auth/keychain-helper.ts'), '');
   await mkdir(join(root, 'src/config'));
   await writeFile(join(root, 'src/config/json-schema.ts'), 'export const configJsonSchema = () => ({});');
   await mkdir(join(root, 'test/support'), { recursive: true });
