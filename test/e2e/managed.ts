@@ -1,8 +1,10 @@
 /** A home with a manager in the background, for the tests of commands that ask it. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { findProcesses } from '../support/no-leftovers.js';
 import { type CliOptions, runCli } from '../support/run-cli.js';
 import type { TempHome } from '../support/temp-home.js';
+import { waitFor } from '../support/wait-for.js';
 import { documentOf, faultServer, homeWith } from './kit.js';
 
 export interface Up {
@@ -34,6 +36,16 @@ export async function managerIn(home: TempHome, flags: readonly string[] = [], o
       await home[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Resolves when the call `fault/hang said=<said>` has reached its server: what it says on stderr then stands in its log. */
+export async function callArrived({ stateDir }: TempHome, said: string): Promise<void> {
+  const folder = join(stateDir, 'logs');
+  await waitFor(async () => {
+    const files = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.log'));
+    const texts = await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')));
+    return texts.some((text) => text.includes(` err ${said}`));
+  });
 }
 
 export function isAlive(pid: number): boolean {
