@@ -83,6 +83,39 @@ export interface ToolFilter {
   readonly exclude: readonly string[];
 }
 
+/** Where the identity of this client comes from: `auto` tries them in this order, another word allows only that one. */
+export type Registration = 'auto' | 'static' | 'cimd' | 'dcr';
+
+/** How to log in to a server over HTTP. `null` = found out, or chosen, at the login. */
+export interface OAuthOptions {
+  readonly registration: Registration;
+  readonly scopes: readonly string[] | null;
+  /** The account that is used, when there are several; `null` = the one that logged in last. */
+  readonly account: string | null;
+  readonly clientId: string | null;
+  /** Expanded; a secret. */
+  readonly clientSecret: string | null;
+  /** Absolute path of a PEM file, for `private_key_jwt`. */
+  readonly privateKeyFile: string | null;
+  /** https:// address of a document that describes this client. */
+  readonly clientMetadataUrl: string | null;
+  /** The `resource` to ask for instead of the address of the server. */
+  readonly resource: string | null;
+  /** Ask for no `resource` at all, for authorization servers that refuse it. */
+  readonly omitResource: boolean;
+  /** Added to the address that is opened in the browser. */
+  readonly authorizationParams: Readonly<Record<string, string>>;
+  /** Both given: nothing is discovered. */
+  readonly authEndpoint: string | null;
+  readonly tokenEndpoint: string | null;
+  /** The port of the callback, where the client needs a fixed one. */
+  readonly callbackPort: number | null;
+  /** Hosts in private networks that a login may contact. */
+  readonly allowHosts: readonly string[];
+  /** Log in although the authorization server does not say that it supports PKCE with S256; S256 is sent all the same. */
+  readonly assumeS256: boolean;
+}
+
 export interface ServerConfig {
   readonly name: string;
   readonly source: ServerSource;
@@ -108,6 +141,7 @@ export interface ServerConfig {
   readonly reconnect: ReconnectOptions;
   readonly stop: StopOptions;
   readonly tools: ToolFilter;
+  readonly oauth: OAuthOptions;
   /** Largest single message accepted from this server. */
   readonly maxMessageBytes: number;
   /** sha256 (hex) of the resolved definition and protocol: equal hash, equal server. */
@@ -187,12 +221,30 @@ export const defaults = {
   /** `null`: 1 s in a long-lived process, 50 ms in a one-shot (measured: waiting longer costs 0.3 s a command). */
   stop: { graceMs: null, command: null },
   tools: { include: [], exclude: [] },
+  /** MCP specification, authorization: everything is found out from the server itself. */
+  oauth: {
+    registration: 'auto',
+    scopes: null,
+    account: null,
+    clientId: null,
+    clientSecret: null,
+    privateKeyFile: null,
+    clientMetadataUrl: null,
+    resource: null,
+    omitResource: false,
+    authorizationParams: {},
+    authEndpoint: null,
+    tokenEndpoint: null,
+    callbackPort: null,
+    allowHosts: [],
+    assumeS256: false,
+  },
   /** Measured: a 17 MiB answer already costs over 100 MB of memory while it is parsed. */
   maxMessageBytes: 16 * 1024 ** 2,
   protocol: 'auto',
 } as const satisfies Pick<
   ServerConfig,
-  'timeouts' | 'health' | 'cache' | 'reconnect' | 'stop' | 'tools' | 'maxMessageBytes' | 'protocol'
+  'timeouts' | 'health' | 'cache' | 'reconnect' | 'stop' | 'tools' | 'oauth' | 'maxMessageBytes' | 'protocol'
 >;
 
 /** Hard limits of what a file may ask for. */

@@ -27,6 +27,7 @@ export function serverOptions(entry: ServerEntry, layers: DefaultValues): Server
     reconnect: { jitter: layers.reconnect?.jitter ?? defaults.reconnect.jitter },
     stop: { graceMs: entry.stop?.grace ?? defaults.stop.graceMs, command: entry.stop?.command ?? defaults.stop.command },
     tools: { include: entry.tools?.include ?? defaults.tools.include, exclude: entry.tools?.exclude ?? defaults.tools.exclude },
+    oauth: defaults.oauth,
     maxMessageBytes: entry.maxMessageBytes ?? defaults.maxMessageBytes,
   };
 }

@@ -45,6 +45,23 @@ export interface Connection extends AsyncDisposable {
   ping(signal: AbortSignal): Promise<void>;
 }
 
+/** A server's "no" to a request, which proves that nothing was done. */
+export interface Refusal {
+  /** What the request carried; undefined when it carried nothing. */
+  readonly token: string | undefined;
+  readonly status: 401 | 403;
+  /** The header WWW-Authenticate, as it came. */
+  readonly challenge: string | null;
+}
+
+/** Who says who we are: asked for every request. @throws McpctlError `CREDENTIAL_STORE`, `AUTH_UNAVAILABLE`; `signal.reason` */
+export interface Credentials {
+  /** The bearer token for the next request, renewed where its time is nearly over; undefined when there is none. */
+  token(signal: AbortSignal): Promise<string | undefined>;
+  /** @returns another token, with which the request is sent once more; undefined when the refusal stands */
+  refused(refusal: Refusal, signal: AbortSignal): Promise<string | undefined>;
+}
+
 export interface OpenOptions {
   readonly server: ServerConfig;
   readonly groups: ProcessGroups;

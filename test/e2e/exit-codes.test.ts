@@ -17,6 +17,9 @@ const promised: Record<ErrorCode, number> = {
   AMBIGUOUS_TOOL: 2,
   INVALID_INPUT: 2,
   AUTH_REQUIRED: 3,
+  AUTH_FAILED: 3,
+  AUTH_DENIED: 3,
+  AUTH_UNAVAILABLE: 3,
   CREDENTIAL_STORE: 3,
   UNAVAILABLE: 4,
   SERVER_EXITED: 4,
@@ -35,7 +38,17 @@ const promised: Record<ErrorCode, number> = {
 };
 
 /** Met elsewhere: `INTERNAL` is a bug and cannot be asked for; the others need more than one command. */
-const elsewhere: readonly ErrorCode[] = ['INTERNAL', 'CREDENTIAL_STORE', 'CRASH_LOOP', 'OVERLOADED', 'UNTRUSTED', 'CANCELLED'];
+const elsewhere: readonly ErrorCode[] = [
+  'INTERNAL',
+  'AUTH_FAILED',
+  'AUTH_DENIED',
+  'AUTH_UNAVAILABLE',
+  'CREDENTIAL_STORE',
+  'CRASH_LOOP',
+  'OVERLOADED',
+  'UNTRUSTED',
+  'CANCELLED',
+];
 
 const cases: readonly (readonly [code: ErrorCode, words: string, server?: string])[] = [
   ['USAGE', 'nonsense'],
