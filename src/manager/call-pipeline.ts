@@ -48,9 +48,10 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
       { idleMs: timeouts.callMs, totalMs: timeouts.callTotalMs, what: `call ${call.server}/${tool.name}`, server: call.server },
       clock,
     ),
-    bulkhead.place,
     delivery.outcome,
+    bulkhead.place,
     retry(repeats(call, delivery, options), { clock, random }),
+    connected(server),
     firstDelivery(),
   );
   return pipeline(({ signal, touch }) => {
