@@ -38,6 +38,10 @@ function lineFor(event: ManagerEvent, level: 'warnings' | 'states' | 'all'): str
       return `${event.server}: ${event.count} tools`;
     case 'call-finished':
       return `${event.server}/${sanitizeLine(event.tool)}: ${event.outcome} after ${formatDuration(event.durationMs)}`;
+    case 'call-retry': {
+      const wait = formatDuration(event.waitMs);
+      return `${event.server}/${sanitizeLine(event.tool)}: ${event.code}, try ${event.attempt} of ${event.maxAttempts} in ${wait}`;
+    }
     case 'config-changed':
       return configNews(event);
     case 'call-started':

@@ -30,6 +30,8 @@ const lineEveryMs = 10_000;
 /** How often the elapsed seconds in the spinner are renewed. */
 const refreshMs = 1_000;
 const maxNames = 4;
+/** What changes the line of the spinner. */
+const news: ReadonlySet<ManagerEvent['type']> = new Set(['call-started', 'call-progress', 'call-retry', 'server-state'] as const);
 
 /** What is waited for: where to look, and what to say when nothing more is known. */
 interface Awaited {
@@ -123,10 +125,10 @@ class Watch {
       const step = progressText(event);
       if (at === -1) this.#calls.push({ server: event.server, tool: event.tool, step });
       else this.#calls[at]!.step = step;
-    }
+    } else if (event.type === 'call-retry' && at !== -1)
+      this.#calls[at]!.step = `: ${event.code}, try ${event.attempt} of ${event.maxAttempts}`;
     // What has ended is not worth a frame: the spinner goes next.
-    const isNews = event.type === 'call-started' || event.type === 'call-progress' || event.type === 'server-state';
-    if (this.#spinner && isNews) this.#spinner.text = this.#text();
+    if (this.#spinner && news.has(event.type)) this.#spinner.text = this.#text();
   }
 
   /** One line that fits: `connecting files, memory (3 s)`, `everything/long 3/10 half done (3 s)`. */

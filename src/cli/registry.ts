@@ -67,7 +67,7 @@ export const registry: readonly CommandSpec[] = [
     name: 'call',
     summary: 'Call a tool',
     description:
-      'key=value is text unless the schema asks for a number, integer, boolean or null; a repeated key makes an array where the schema has one. key:=json is raw JSON, key=@file the text of a file. --args takes a whole JSON object, @file or - for stdin. The input is checked against the schema before anything is sent.\nA tool that reports an error prints its payload and exits with 5.',
+      'key=value is text unless the schema asks for a number, integer, boolean or null; a repeated key makes an array where the schema has one. key:=json is raw JSON, key=@file the text of a file. --args takes a whole JSON object, @file or - for stdin. The input is checked against the schema before anything is sent.\nA tool that reports an error prints its payload and exits with 5.\nA call that fails before it reached the server is tried again by itself. One whose answer was lost is not, because it may have run: that exits with 8.',
     examples: [
       'call everything/echo message=hi',
       'call github create_issue title="Bug" labels:=\'["p1"]\'',
@@ -81,6 +81,7 @@ export const registry: readonly CommandSpec[] = [
     flags: [
       { name: 'args', value: 'json|@file|-', summary: 'All arguments as one JSON object' },
       timeoutFlag('End the call after this long, counted from the moment the server is ready'),
+      { name: 'retry-unsafe', summary: 'When the answer was lost, send it again although it may have run already' },
     ],
     load: () => import('./commands/call.js'),
   },

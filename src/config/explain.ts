@@ -101,16 +101,20 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   const own = (path: KeyPath, value: JsonValue, isWritten: boolean) =>
     add(path, value, isWritten ? written(path) : origin('default'));
   /** A value that a layer of defaults may have, the highest first. */
-  const layered = (kind: 'timeouts' | 'health' | 'cache', key: string, value: JsonValue) => {
-    const says = (layer: DefaultValues | undefined) =>
-      (layer?.[kind] as Record<string, unknown> | undefined)?.[key] !== undefined;
-    if (says(entry)) return add([kind, key], value, written([kind, key]));
-    const by = layers.files.findLast(({ parsed }) => says(parsed?.content.defaults))?.parsed?.document;
+  const layered = (kind: 'timeouts' | 'health' | 'cache' | 'retry', key: string, value: JsonValue) => {
+    /** The key that decides: the value's own, or the name of a set of values. */
+    const decides = (layer: DefaultValues | undefined) => {
+      const keys = kind === 'retry' ? [key, 'preset'] : [key];
+      return keys.find((one) => (layer?.[kind] as Record<string, unknown> | undefined)?.[one] !== undefined);
+    };
+    const inEntry = decides(entry);
+    if (inEntry !== undefined) return add([kind, key], value, written([kind, inEntry]));
+    const by = layers.files.findLast(({ parsed }) => decides(parsed?.content.defaults))?.parsed;
     if (by) {
-      const position = by.position(['defaults', kind, key], { key: true });
-      return add([kind, key], value, origin('file', { file: by.file, ...position }));
+      const position = by.document.position(['defaults', kind, decides(by.content.defaults)!], { key: true });
+      return add([kind, key], value, origin('file', { file: by.document.file, ...position }));
     }
-    if (says(presets[layers.preset])) return add([kind, key], value, origin('preset', { preset: layers.preset }));
+    if (decides(presets[layers.preset])) return add([kind, key], value, origin('preset', { preset: layers.preset }));
     return add([kind, key], value, origin('default'));
   };
 
@@ -133,7 +137,7 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   if (server.enabled === server.enabledInFile) own(['enabled'], server.enabled, entry.enabled !== undefined);
   else add(['enabled'], server.enabled, origin('settings', { file: settingsFile(places.configDir) }));
 
-  const { timeouts, health, cache, stop, tools } = server;
+  const { timeouts, health, cache, retry, concurrency, trust, stop, tools } = server;
   layered('timeouts', 'connect', durationText(timeouts.connectMs));
   layered('timeouts', 'initialize', durationText(timeouts.initializeMs));
   layered('timeouts', 'list', durationText(timeouts.listMs));
@@ -142,6 +146,19 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   layered('health', 'timeout', durationText(health.timeoutMs));
   layered('cache', 'enabled', cache.enabled);
   layered('cache', 'ttl', durationText(cache.ttlMs));
+  layered('retry', 'strategy', retry.strategy);
+  layered('retry', 'baseDelay', durationText(retry.baseDelayMs));
+  layered('retry', 'maxDelay', durationText(retry.maxDelayMs));
+  layered('retry', 'maxAttempts', retry.maxAttempts);
+  layered('retry', 'jitter', retry.jitter);
+  for (const [tool, other] of Object.entries(entry.retry?.tools ?? {}))
+    for (const key of Object.keys(other)) {
+      const path = ['retry', 'tools', tool, key];
+      add(path, document.at(['mcpServers', server.name, ...path]) ?? null, written(path));
+    }
+  own(['concurrency', 'inFlight'], concurrency.inFlight, entry.concurrency?.inFlight !== undefined);
+  own(['concurrency', 'queue'], concurrency.queue, entry.concurrency?.queue !== undefined);
+  own(['trust', 'annotations'], trust.annotations, entry.trust?.annotations !== undefined);
   if (shown.type === 'stdio') {
     own(['stop', 'grace'], stop.graceMs === null ? null : durationText(stop.graceMs), entry.stop?.grace !== undefined);
     own(['stop', 'command'], stop.command ? [...stop.command] : null, entry.stop?.command !== undefined);

@@ -39,7 +39,7 @@ export const keyTexts: Readonly<Record<string, string>> = {
   'endpoints.weight': 'Share of this endpoint among all.',
   balance: 'How calls are spread over the endpoints.',
   stateless: 'The server keeps nothing between calls, so that several connections may be used.',
-  retry: 'Repeating what failed.',
+  retry: 'Repeating calls that failed, where that is safe.',
   'retry.strategy': 'How the wait grows.',
   'retry.preset': 'A set of values by name.',
   'retry.baseDelay': 'Wait before the second try.',

@@ -2,6 +2,7 @@
 import type { McpctlError } from '../core/errors.js';
 import type { Layers } from './layers.js';
 import type { Places } from './paths.js';
+import { retryPresets } from './retry-values.js';
 
 /** Where a server was defined: the user's own file, the project's `.mcp.json`, or a file given with `-c`. */
 export type ServerSource = 'user' | 'project' | 'flag';
@@ -68,6 +69,35 @@ export interface CacheOptions {
 export interface ReconnectOptions {
   /** Up to this fraction of a waiting time is added at random. */
   readonly jitter: number;
+}
+
+/** How a failed call is repeated, where repeating it is safe. */
+export interface RetryOptions {
+  readonly strategy: 'exponential' | 'linear' | 'adaptive' | 'none';
+  /** Before the second try. */
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+  /** Tries altogether. */
+  readonly maxAttempts: number;
+  /** The part of a wait that is left to chance: 0 = none of it, 1 = all of it. */
+  readonly jitter: number;
+}
+
+export interface ServerRetry extends RetryOptions {
+  /** Other values for single tools, each set complete. */
+  readonly tools: Readonly<Record<string, RetryOptions>>;
+}
+
+export interface ConcurrencyOptions {
+  /** Calls sent at the same time. */
+  readonly inFlight: number;
+  /** Calls that wait, for a place or for the connection. */
+  readonly queue: number;
+}
+
+export interface TrustOptions {
+  /** What its tools say of themselves (read-only, idempotent) decides whether a call may be repeated. */
+  readonly annotations: boolean;
 }
 
 export interface StopOptions {
@@ -139,6 +169,9 @@ export interface ServerConfig {
   readonly health: HealthOptions;
   readonly cache: CacheOptions;
   readonly reconnect: ReconnectOptions;
+  readonly retry: ServerRetry;
+  readonly concurrency: ConcurrencyOptions;
+  readonly trust: TrustOptions;
   readonly stop: StopOptions;
   readonly tools: ToolFilter;
   readonly oauth: OAuthOptions;
@@ -218,6 +251,12 @@ export const defaults = {
   cache: { enabled: true, ttlMs: 5 * minute },
   /** Many servers that went down together do not come back at the same instant. */
   reconnect: { jitter: 0.5 },
+  /** Production design: the preset `standard`. */
+  retry: { ...retryPresets.standard, tools: {} },
+  /** Envoy's order of size: enough for every client we know, and few enough to say no before the memory does. */
+  concurrency: { inFlight: 64, queue: 256 },
+  /** The protocol: annotations of a server that nobody vouches for are untrusted. */
+  trust: { annotations: false },
   /** `null`: 1 s in a long-lived process, 50 ms in a one-shot (measured: waiting longer costs 0.3 s a command). */
   stop: { graceMs: null, command: null },
   tools: { include: [], exclude: [] },
@@ -244,7 +283,18 @@ export const defaults = {
   protocol: 'auto',
 } as const satisfies Pick<
   ServerConfig,
-  'timeouts' | 'health' | 'cache' | 'reconnect' | 'stop' | 'tools' | 'oauth' | 'maxMessageBytes' | 'protocol'
+  | 'timeouts'
+  | 'health'
+  | 'cache'
+  | 'reconnect'
+  | 'retry'
+  | 'concurrency'
+  | 'trust'
+  | 'stop'
+  | 'tools'
+  | 'oauth'
+  | 'maxMessageBytes'
+  | 'protocol'
 >;
 
 /** Hard limits of what a file may ask for. */

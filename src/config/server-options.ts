@@ -1,6 +1,7 @@
 /** How a server is treated: its own values before the layers of defaults, those before the built-in ones. Expands and reads nothing. */
 import type { DefaultValues } from './presets.js';
-import { defaults, type ServerConfig } from './schema.js';
+import { foldRetry, retryOptions } from './retry-values.js';
+import { defaults, type RetryOptions, type ServerConfig, type ServerRetry } from './schema.js';
 import type { ServerEntry } from './shape.js';
 
 export type ServerOptions = Pick<ServerConfig, keyof typeof defaults>;
@@ -25,9 +26,23 @@ export function serverOptions(entry: ServerEntry, layers: DefaultValues): Server
     },
     cache: { enabled: cache.enabled ?? defaults.cache.enabled, ttlMs: cache.ttl ?? defaults.cache.ttlMs },
     reconnect: { jitter: layers.reconnect?.jitter ?? defaults.reconnect.jitter },
+    retry: serverRetry(entry, layers),
+    concurrency: {
+      inFlight: entry.concurrency?.inFlight ?? defaults.concurrency.inFlight,
+      queue: entry.concurrency?.queue ?? defaults.concurrency.queue,
+    },
+    trust: { annotations: entry.trust?.annotations ?? defaults.trust.annotations },
     stop: { graceMs: entry.stop?.grace ?? defaults.stop.graceMs, command: entry.stop?.command ?? defaults.stop.command },
     tools: { include: entry.tools?.include ?? defaults.tools.include, exclude: entry.tools?.exclude ?? defaults.tools.exclude },
     oauth: defaults.oauth,
     maxMessageBytes: entry.maxMessageBytes ?? defaults.maxMessageBytes,
   };
+}
+
+/** Tool names come from a file and may be any word, `constructor` included: the table has no prototype. */
+function serverRetry({ retry: { tools = {}, ...own } = {} }: ServerEntry, layers: DefaultValues): ServerRetry {
+  const values = foldRetry(layers.retry ?? {}, own);
+  const byTool: Record<string, RetryOptions> = Object.create(null);
+  for (const [tool, other] of Object.entries(tools)) byTool[tool] = retryOptions(foldRetry(values, other));
+  return { ...retryOptions(values), tools: byTool };
 }

@@ -9,8 +9,8 @@ import { isObject, shapes } from './shape.js';
 /** Keys that are planned and have no effect yet, by the object they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
   file: ['metrics', 'state'],
-  defaults: ['retry', 'circuitBreaker', 'pool'],
-  server: ['retry', 'circuitBreaker', 'pool', 'concurrency', 'balance', 'stateless', 'pin', 'oauth', 'trust'],
+  defaults: ['circuitBreaker', 'pool'],
+  server: ['circuitBreaker', 'pool', 'balance', 'stateless', 'pin', 'oauth'],
   timeouts: ['idle'],
   cache: ['maxSize', 'policy'],
 };
@@ -57,6 +57,8 @@ function walk(kind: string, fields: Fields, parts: Parts, value: JsonValue, path
       if (message) warn([...path, key], message);
     }
     const item = value[key]!;
+    if (kind === 'server' && key === 'trust' && typeof item === 'boolean')
+      warn([...path, key], `"trust": ${item} of other programs means nothing here`);
     if (schema && typeof item === 'object') walkInto(key, schema, item, [...path, key], warn);
   }
 }

@@ -24,6 +24,7 @@ export const exitCodes = {
   REQUEST_REFUSED: 5,
   TIMEOUT: 6,
   OVERLOADED: 7,
+  OUTCOME_UNKNOWN: 8,
   CONFIG_INVALID: 9,
   UNTRUSTED: 9,
   CANCELLED: 130,
@@ -76,6 +77,12 @@ export type EndSignal = keyof typeof signalExitCodes;
 /** A caller or a signal ended the work. The signal decides the exit code. */
 export function cancelled(signal: EndSignal = 'SIGINT', options: McpctlErrorOptions = {}): McpctlError {
   return new McpctlError('CANCELLED', 'Cancelled', { ...options, details: { signal, ...options.details } });
+}
+
+/** The same error, about a request of which the server has seen nothing. */
+export function notDelivered(error: McpctlError): McpctlError {
+  const { code, message, hint, server, details } = error;
+  return new McpctlError(code, message, { cause: error, hint, server, details, delivered: 'no' });
 }
 
 /** The exit code of the process for an error. */

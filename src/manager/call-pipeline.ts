@@ -1,12 +1,14 @@
 /** How a call travels: the policies around it, outermost first, on one screen. */
 
-import type { Clock } from '../core/clock.js';
-import { McpctlError, toMcpctlError } from '../core/errors.js';
+import type { Clock, Random } from '../core/clock.js';
+import { McpctlError, notDelivered, toMcpctlError } from '../core/errors.js';
 import type { Emitter } from '../core/events.js';
 import type { CallToolResult, ProgressInfo, Tool } from '../mcp/connection.js';
 import { deadline } from '../policy/deadline.js';
 import { type Attempt, compose, type Policy } from '../policy/policy.js';
+import { type RetryParts, retry } from '../policy/retry.js';
 import type { ManagedServer } from './managed-server.js';
+import { Delivery } from './safe-replay.js';
 import type { ManagerEvent } from './server-status.js';
 
 export interface ToolCall {
@@ -14,34 +16,43 @@ export interface ToolCall {
   readonly tool: Tool;
   readonly args: Readonly<Record<string, unknown>>;
   readonly timeouts: { readonly callMs: number; readonly callTotalMs: number };
+  /** Repeat it also when it may have run already. */
+  readonly retryUnsafe?: boolean | undefined;
 }
 
 export interface PipelineOptions {
   readonly clock: Clock;
+  readonly random: Random;
   readonly events: Emitter<ManagerEvent>;
-  readonly server: Pick<ManagedServer, 'life' | 'use'>;
+  readonly server: Pick<ManagedServer, 'life' | 'use' | 'config' | 'guards'>;
 }
 
 /**
- * Runs one tool call: connected -> observe -> deadline -> first delivery -> connection.
- * Connecting has limits of its own, so it happens before the deadline begins to run.
+ * Runs one tool call. Connecting has limits of its own, so it happens before the deadline begins to run; what a later try needs to
+ * connect anew counts.
  *
- * @throws McpctlError; never a second execution: only what provably was not delivered is sent again.
+ * @throws McpctlError; never a second execution that nobody asked for, see `Delivery`.
  */
-export function runToolCall(
-  call: ToolCall,
-  attempt: Attempt,
-  { clock, events, server }: PipelineOptions,
-): Promise<CallToolResult> {
+export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineOptions): Promise<CallToolResult> {
+  const { clock, random, events, server } = options;
   const { tool, args, timeouts } = call;
+  const { bulkhead } = server.guards;
+  const { trust } = server.config;
+  const delivery = new Delivery({ server: call.server, tool, trust, insist: call.retryUnsafe === true });
+  const observed = observe(call, clock, events);
   const pipeline = compose(
+    admitted(bulkhead, observed),
     connected(server),
-    observe(call, clock, events),
+    observed,
     deadline(
       { idleMs: timeouts.callMs, totalMs: timeouts.callTotalMs, what: `call ${call.server}/${tool.name}`, server: call.server },
       clock,
     ),
-    firstDelivery,
+    delivery.outcome,
+    bulkhead.place,
+    retry(repeats(call, delivery, options), { clock, random }),
+    connected(server),
+    firstDelivery(),
   );
   return pipeline(({ signal, touch }) => {
     const onProgress = ({ progress, total, message }: ProgressInfo) => {
@@ -55,19 +66,36 @@ export function runToolCall(
         message: message ?? null,
       });
     };
-    return server.use(signal, (connection) => connection.callTool(tool.name, args, { signal, tool, onProgress }));
+    return server.use(signal, (connection) =>
+      delivery.send(connection, signal, () => connection.callTool(tool.name, args, { signal, tool, onProgress })),
+    );
   }, attempt);
+}
+
+/** A call that is refused at once is a call all the same: listeners hear of it. */
+function admitted(bulkhead: ManagedServer['guards']['bulkhead'], observed: Policy): Policy {
+  return (operation, attempt) => {
+    const refusal = bulkhead.refusal();
+    return refusal ? observed(() => Promise.reject(refusal), attempt) : bulkhead.hold(operation, attempt);
+  };
 }
 
 /** Waits for a connection; without it, nothing behind it begins. */
 function connected(server: PipelineOptions['server']): Policy {
-  return (operation, attempt) =>
-    server.life.current
-      ? operation(attempt)
-      : Promise.resolve(server.life.connection(attempt.signal)).then(() => operation(attempt));
+  return async (operation, attempt) => {
+    if (!server.life.current) {
+      try {
+        await server.life.connection(attempt.signal);
+      } catch (error) {
+        // What went wrong is the handshake: of the call itself the server has seen nothing.
+        throw error instanceof McpctlError && error.delivered === 'maybe' ? notDelivered(error) : error;
+      }
+    }
+    return operation(attempt);
+  };
 }
 
-/** Tells listeners of the logical call: one event at its start, one at its end, however many deliveries it took. */
+/** Tells listeners of the logical call: one event at its start, one at its end, however many tries it took. */
 function observe({ server, tool }: ToolCall, clock: Clock, events: Emitter<ManagerEvent>): Policy {
   return async (operation, attempt) => {
     const startedAt = clock.now();
@@ -85,22 +113,38 @@ function observe({ server, tool }: ToolCall, clock: Clock, events: Emitter<Manag
   };
 }
 
+function repeats({ server: name, tool }: ToolCall, delivery: Delivery, { server, events }: PipelineOptions): RetryParts {
+  const { config, guards } = server;
+  return {
+    options: config.retry.tools[tool.name] ?? config.retry,
+    budget: guards.budget,
+    successes: guards.successes,
+    mayRepeat: delivery.mayRepeat,
+    onRetry: ({ error, ...next }) =>
+      events.emit({ type: 'call-retry', server: name, tool: tool.name, code: error.code, ...next }),
+  };
+}
+
 /**
  * A call that provably never reached the server (a forgotten session, a connection found dead before anything was sent)
- * has not been delivered yet: it is delivered once more, on a new connection. Anything else is never repeated.
+ * has not been delivered yet: it is delivered on a new connection, at once and once. That is no repeat and no strategy applies.
  */
-export const firstDelivery: Policy = async (operation, attempt) => {
-  try {
-    return await operation(attempt);
-  } catch (error) {
-    const undelivered = error instanceof McpctlError && error.delivered === 'no' && isWorthAnotherTry(error);
-    if (!undelivered || attempt.signal.aborted) throw error;
-    return operation({ ...attempt, attempt: attempt.attempt + 1 });
-  }
-};
+export function firstDelivery(): Policy {
+  let isSpent = false;
+  return async (operation, attempt) => {
+    try {
+      return await operation(attempt);
+    } catch (error) {
+      const isUndelivered = error instanceof McpctlError && error.delivered === 'no' && isDeadConnection(error);
+      if (isSpent || !isUndelivered || attempt.signal.aborted) throw error;
+      isSpent = true;
+      return operation(attempt);
+    }
+  };
+}
 
 /** A dead or forgotten connection is replaced by a new one; a server that answered "not now" (429) would only say so again. */
-function isWorthAnotherTry({ code, details }: McpctlError): boolean {
+function isDeadConnection({ code, details }: McpctlError): boolean {
   return (
     (code === 'UNAVAILABLE' || code === 'SERVER_EXITED') && (details?.status === undefined || details.reason === 'session-lost')
   );

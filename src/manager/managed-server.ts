@@ -10,6 +10,7 @@ import { deadline } from '../policy/deadline.js';
 import { Debounced } from '../policy/debounce.js';
 import { runAttempt } from '../policy/policy.js';
 import type { ServerMemory } from '../state/server-memory.js';
+import { CallGuards } from './call-guards.js';
 import { CallsInFlight } from './calls-in-flight.js';
 import { HealthMonitor } from './health.js';
 import { Latency } from './latency.js';
@@ -35,6 +36,7 @@ export class ManagedServer implements AsyncDisposable {
   readonly #relist: Debounced;
   /** Calls from the moment they begin to wait for a connection. */
   readonly calls = new CallsInFlight();
+  readonly guards: CallGuards;
   #config: ServerConfig;
   #isAllowed: (tool: string) => boolean;
   readonly #remembering: Promise<void>;
@@ -52,6 +54,7 @@ export class ManagedServer implements AsyncDisposable {
   ) {
     this.#config = config;
     const { clock, random, events, memories } = parts;
+    this.guards = new CallGuards(config.name, clock, () => this.#config.concurrency);
     this.#isAllowed = toolFilter(config.tools);
     this.#tools = new ToolCache(clock, config.cache, ({ tools, at, ttlMs }) =>
       this.#remember({ tools: { list: tools as never, at, ttlMs } }),
@@ -239,6 +242,7 @@ export class ManagedServer implements AsyncDisposable {
       const broke =
         error instanceof McpctlError &&
         (error.code === 'UNAVAILABLE' || error.code === 'SERVER_EXITED') &&
+        error.details?.status !== 429 &&
         this.life.state.status !== 'error';
       if (!broke || signal.aborted) throw error;
       return once();

@@ -41,6 +41,8 @@ export interface CallRequest {
   readonly signal: AbortSignal;
   /** Milliseconds for the call, counted from the moment the server is ready; overrides the configured ones. */
   readonly timeoutMs?: number | undefined;
+  /** Repeat it also when it may have run already. */
+  readonly retryUnsafe?: boolean;
 }
 
 /** Whether a server's address is that of a login. One that is no URL has none. */
@@ -189,17 +191,18 @@ export class Manager implements AsyncDisposable {
   }
 
   /** Calls a tool; see runToolCall for how it travels. */
-  async call({ server: name, tool, args, signal, timeoutMs }: CallRequest): Promise<CallToolResult> {
+  async call({ server: name, tool, args, signal, timeoutMs, retryUnsafe }: CallRequest): Promise<CallToolResult> {
     const server = this.#servers.get(name);
     const { callMs, callTotalMs } = server.config.timeouts;
     const timeouts = timeoutMs === undefined ? { callMs, callTotalMs } : { callMs: timeoutMs, callTotalMs: timeoutMs };
-    const parts = { clock: this.#options.clock, events: this.events, server };
+    const { clock, random } = this.#options;
+    const parts = { clock, random, events: this.events, server };
     const controller = this.#idleControllers.pop() ?? new AbortController();
     server.calls.add(controller);
     try {
       const result = await runAttempt(
         signal,
-        (attempt) => runToolCall({ server: name, tool, args, timeouts }, attempt, parts),
+        (attempt) => runToolCall({ server: name, tool, args, timeouts, retryUnsafe }, attempt, parts),
         controller,
       );
       if (this.#idleControllers.length < maxIdleControllers && !controller.signal.aborted) this.#idleControllers.push(controller);

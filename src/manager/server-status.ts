@@ -61,6 +61,16 @@ export type ManagerEvent =
       readonly total: number | null;
       readonly message: string | null;
     }
+  /** A call failed with `code` and is tried again after `waitMs`; `attempt` is the number of that try. */
+  | {
+      readonly type: 'call-retry';
+      readonly server: string;
+      readonly tool: string;
+      readonly code: ErrorCode;
+      readonly attempt: number;
+      readonly maxAttempts: number;
+      readonly waitMs: number;
+    }
   | {
       readonly type: 'call-finished';
       readonly server: string;

@@ -16,6 +16,7 @@ import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { HttpFetch } from '../io/http-fetch.js';
+import { retryAfterMs } from '../io/retry-after.js';
 import { failedAnswer } from './answer.js';
 import { isEventStream, watchStream } from './http-stream-watch.js';
 import { withinDepth } from './json-depth.js';
@@ -59,6 +60,8 @@ interface Exchange {
   streams: boolean;
   /** The answer came with HTTP 400. */
   isBad: boolean;
+  /** When the server that refused it wants to be asked again. */
+  retryAfterMs: number | undefined;
   /** Where that stream can be resumed, once the server has said so. */
   lastEventId: string | undefined;
   /** Tells whoever sent the request that nothing more comes. */
@@ -135,6 +138,7 @@ export class HttpTransport implements SessionTransport {
       abort: new AbortController(),
       streams: false,
       isBad: false,
+      retryAfterMs: undefined,
       lastEventId: undefined,
       over: () => {
         unwatch();
@@ -160,6 +164,8 @@ export class HttpTransport implements SessionTransport {
     } catch (error) {
       unwatch();
       this.#open.delete(key);
+      // The SDK keeps the status and the text of a refusal, and none of its headers.
+      if (error instanceof SdkHttpError) Object.assign(error.data, { retryAfterMs: exchange.retryAfterMs });
       throw this.#isSessionLost(error) ? this.#sessionLost(error) : error;
     }
   }
@@ -209,6 +215,7 @@ export class HttpTransport implements SessionTransport {
     const exchange = key !== null ? this.#open.get(key) : token !== null ? this.#resumedBy(token) : undefined;
     const response = await this.options.http.fetch(url, { ...init, headers });
     if (exchange) exchange.isBad = response.status === 400;
+    if (exchange && !response.ok) exchange.retryAfterMs = retryAfterMs(response.headers, this.options.clock.date());
     if (exchange && response.ok && isEventStream(response)) {
       exchange.streams = true;
       const onBroken = (error: unknown) => {

@@ -1,6 +1,7 @@
 /** Errors of the SDK, of JSON-RPC and of Node as errors of ours: judged by type and code, never by message text. */
 
 import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError, SseError, UnauthorizedError } from '@modelcontextprotocol/client';
+import { formatDuration } from '../core/duration.js';
 import { type Delivered, McpctlError, rootMessage } from '../core/errors.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import { notUnderstood } from './era.js';
@@ -162,8 +163,11 @@ function fromHttpStatus(status: number, error: Error, context: ErrorContext): Mc
     });
   }
   // Only 429 proves that nothing ran: gateways answer 503 also when the server behind them broke off in the middle.
-  if (status >= 500 || status === 429)
-    return unavailable(context, `HTTP ${status}${excerptOf(error)}`, error, status === 429 ? 'no' : 'maybe', details);
+  if (status >= 500 || status === 429) {
+    const askedMs = error instanceof SdkHttpError ? error.data.retryAfterMs : undefined;
+    const known = typeof askedMs === 'number' ? { ...details, retryAfterMs: askedMs } : details;
+    return unavailable(context, `HTTP ${status}${excerptOf(error)}`, error, status === 429 ? 'no' : 'maybe', known);
+  }
   if (status >= 300 && status < 400) {
     return new McpctlError(
       'PROTOCOL',
@@ -212,7 +216,10 @@ function unavailable(
     cause,
     delivered,
     details,
-    hint: `mcpctl ping ${server}`,
+    hint:
+      typeof details.retryAfterMs === 'number'
+        ? `it asks not to be asked again within ${formatDuration(details.retryAfterMs)}`
+        : `mcpctl ping ${server}`,
   });
 }
 

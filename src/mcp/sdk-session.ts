@@ -2,7 +2,7 @@
 
 import { Client, type ResponseCacheStore } from '@modelcontextprotocol/client';
 import { hasAuthorization } from '../config/schema.js';
-import { McpctlError } from '../core/errors.js';
+import { McpctlError, notDelivered } from '../core/errors.js';
 import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from './connection.js';
 import { type EraPlan, type EraVerdict, modernVersion, probeTimeoutMs } from './era.js';
 import { checkStructuredResult } from './json-schema.js';
@@ -195,7 +195,8 @@ class SdkConnection implements Connection {
   }
 
   async #request<T>(what: string, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
-    if (this.#ended) throw undelivered(this.#ended);
+    // The session was known to be over before anything was sent.
+    if (this.#ended) throw notDelivered(this.#ended);
     this.#inFlight++;
     try {
       const result = await send();
@@ -276,15 +277,4 @@ class SdkConnection implements Connection {
     await this.client.close().catch(() => {});
     await this.transport.close().catch(() => {});
   }
-}
-
-/** The session was known to be over before anything was sent. */
-function undelivered(error: McpctlError): McpctlError {
-  return new McpctlError(error.code, error.message, {
-    cause: error,
-    hint: error.hint,
-    server: error.server,
-    details: error.details,
-    delivered: 'no',
-  });
 }

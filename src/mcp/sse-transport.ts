@@ -10,6 +10,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import { sanitizeLine } from '../core/sanitize.js';
+import { retryAfterMs } from '../io/retry-after.js';
 import { isEventStream, watchStream } from './http-stream-watch.js';
 import type { HttpTransportOptions } from './http-transport.js';
 import { withinDepth } from './json-depth.js';
@@ -85,7 +86,12 @@ export class SseTransport implements SessionTransport {
       // The SDK would throw a plain error with the status in its text only.
       const { status, statusText } = response;
       const text = await response.text().catch(() => '');
-      throw new SdkHttpError(SdkErrorCode.ClientHttpNotImplemented, `HTTP ${status}`, { status, statusText, text });
+      throw new SdkHttpError(SdkErrorCode.ClientHttpNotImplemented, `HTTP ${status}`, {
+        status,
+        statusText,
+        text,
+        retryAfterMs: retryAfterMs(response.headers, this.options.clock.date()),
+      });
     }
     if (!isPost && isEventStream(response)) {
       watchStream(response, (error) => {

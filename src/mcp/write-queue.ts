@@ -102,7 +102,7 @@ export class WriteQueue {
       server,
       delivered: 'no',
       hint: `try again later, or: mcpctl reconnect ${server}`,
-      details: { waiting: this.#length, limit: maxLength },
+      details: { waiting: this.#length, limit: maxLength, retryAfterMs: 1000 },
     });
   }
 }

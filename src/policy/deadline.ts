@@ -28,7 +28,8 @@ export function deadline(options: DeadlineOptions, clock: Clock): Policy {
     const bounds = boundsOf(clock);
     bounds.add(bound);
     try {
-      return await operation({ signal: attempt.signal, abort: attempt.abort, attempt: attempt.attempt, touch: bound.touch });
+      const { signal, abort } = attempt;
+      return await operation({ signal, abort, attempt: attempt.attempt, touch: bound.touch, endsAt: bound.endsAt });
     } finally {
       bounds.delete(bound);
     }
@@ -49,10 +50,14 @@ class Bound {
     this.#touchedAt = this.#startedAt;
   }
 
-  readonly touch = (): void => {
-    this.#touchedAt = this.clock.now();
-    this.attempt.touch();
+  readonly touch = (aheadMs = 0): void => {
+    this.#touchedAt = this.clock.now() + aheadMs;
+    this.attempt.touch(aheadMs);
   };
+
+  get endsAt(): number {
+    return Math.min(this.attempt.endsAt, this.#startedAt + this.options.totalMs);
+  }
 
   get dueAt(): number {
     return Math.min(this.#touchedAt + this.options.idleMs, this.#startedAt + this.options.totalMs);

@@ -10,8 +10,13 @@ export interface Attempt {
   readonly abort: (reason: unknown) => void;
   /** 1 for the first try. */
   readonly attempt: number;
-  /** Tells the policies around that the operation is alive (a progress notification came): idle deadlines start anew. */
-  readonly touch: () => void;
+  /**
+   * Tells the policies around that the operation is alive (a progress notification came): idle deadlines start anew.
+   * `aheadMs`: that many milliseconds from now, because nothing is expected before.
+   */
+  readonly touch: (aheadMs?: number) => void;
+  /** When it is over in any case, in milliseconds of the monotonic clock; infinite = nobody has set an end. */
+  readonly endsAt: number;
 }
 
 export type Operation<T> = (attempt: Attempt) => Promise<T>;
@@ -38,6 +43,7 @@ export async function runAttempt<T>(
       abort: (reason) => controller.abort(reason),
       attempt: 1,
       touch: nothing,
+      endsAt: Number.POSITIVE_INFINITY,
     });
   } finally {
     unwatchAbort(callerSignal, controller);

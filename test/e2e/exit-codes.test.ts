@@ -7,6 +7,7 @@ import { startHttpServer, type TestServer } from '../support/http-server.js';
 import { runCli } from '../support/run-cli.js';
 import type { TempHome } from '../support/temp-home.js';
 import { errorOf, exampleConfig, expectHumanError, faultServer, homeWith } from './kit.js';
+import { callArrived, managed } from './managed.js';
 
 /** The exit codes as scripts rely on them; written out, because the table in the source is what is tested. */
 const promised: Record<ErrorCode, number> = {
@@ -32,6 +33,7 @@ const promised: Record<ErrorCode, number> = {
   REQUEST_REFUSED: 5,
   TIMEOUT: 6,
   OVERLOADED: 7,
+  OUTCOME_UNKNOWN: 8,
   CONFIG_INVALID: 9,
   UNTRUSTED: 9,
   CANCELLED: 130,
@@ -64,7 +66,7 @@ const cases: readonly (readonly [code: ErrorCode, words: string, server?: string
   ['UNAVAILABLE', 'ping refused', 'refused'],
   ['UNAVAILABLE', 'status fault missing --check'],
   ['SERVER_EXITED', 'ping exits', 'exits'],
-  ['SERVER_EXITED', 'call fault/crash', 'fault'],
+  ['OUTCOME_UNKNOWN', 'call fault/crash', 'fault'],
   ['SERVER_DISABLED', 'ping off', 'off'],
   ['SERVER_DISABLED', 'reconnect off', 'off'],
   ['PROTOCOL', 'call fault/no-result', 'fault'],
@@ -177,6 +179,36 @@ describe('every error code', () => {
     expect(code).toBe(4);
     // An attempt on a server of unknown era is two starts, so the attempt that meets the limit may make a sixth.
     expect((await readFile(pids, 'utf8')).trimEnd().split('\n').length).toBeLessThanOrEqual(6);
+  });
+
+  it('OUTCOME_UNKNOWN: the tool ran once, and for somebody who insists until it answers: 2 runs more', async () => {
+    await using own = await homeWith({ fault: { ...faultServer(), retry: { preset: 'quick' } } });
+    const runs = join(own.path, 'runs');
+    const call = ['call', 'fault/run-and-die', `file=${runs}`];
+    const executions = async () => (await readFile(runs, 'utf8')).trimEnd().split('\n').length;
+    const lost = await runCli([...call, '--json'], { home: own });
+    expect(errorOf(lost)).toMatchObject({
+      code: 'OUTCOME_UNKNOWN',
+      message: expect.stringContaining('fault/run-and-die may or may not have run'),
+      hint: expect.stringContaining('--retry-unsafe'),
+      details: { cause: 'SERVER_EXITED', sent: 1 },
+    });
+    expect([lost.code, await executions()]).toEqual([8, 1]);
+    const insisted = await runCli([...call, 'times:=2', '--retry-unsafe', '--verbose'], { home: own });
+    expect(insisted).toMatchObject({ code: 0, stdout: 'ran 3 times\n' });
+    expect(insisted.stderr).toMatch(/^fault\/run-and-die: SERVER_EXITED, try 2 of 3 in \d+ ms$/m);
+  });
+
+  it('OVERLOADED: a server with 1 place and no queue, asked twice through one manager, exits with 7 and the time to wait', async () => {
+    await using it = await managed({ fault: { ...faultServer(), concurrency: { inFlight: 1, queue: 0 } } });
+    await it.run('call fault/pid');
+    const hanging = it.run('call fault/hang said=here --timeout 20s --json');
+    await callArrived(it.home, 'here');
+    const second = await it.run('call fault/pid --json');
+    expect(errorOf(second)).toMatchObject({ code: 'OVERLOADED', details: { inFlight: 1, retryAfterMs: expect.any(Number) } });
+    expect(second.code).toBe(7);
+    expect((await it.run('down')).code).toBe(0);
+    expect((await hanging).code).not.toBe(0);
   });
 
   it('OVERLOADED: a call to a server that stopped reading, with 9 MB waiting for it, is refused with exit code 7', async () => {

@@ -17,7 +17,13 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   tool: { works: ['tool fault/echo'], fails: ['tool', 'tool fault/ehco'] },
   call: {
     works: ['call fault/echo text=hi', 'call fault/junk'],
-    fails: ['call fault/tool-error', 'call fault/crash', 'call fault/protocol-error', 'call fault/hang --timeout 200ms'],
+    fails: [
+      'call fault/tool-error',
+      'call fault/crash',
+
+      'call fault/protocol-error',
+      'call fault/hang --timeout 200ms',
+    ],
   },
   ping: { works: ['ping fault'], fails: ['ping', 'ping missing'] },
   enable: { works: ['enable fault'], fails: ['enable', 'enable nowhere', 'enable fault --session'] },

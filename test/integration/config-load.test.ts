@@ -42,6 +42,16 @@ describe('loadConfig', () => {
       health: { intervalMs: 30_000, timeoutMs: 5_000 },
       cache: { enabled: true, ttlMs: 300_000 },
       reconnect: { jitter: 0.5 },
+      retry: {
+        strategy: 'exponential',
+        baseDelayMs: 1000,
+        maxDelayMs: 30_000,
+        maxAttempts: 5,
+        jitter: 1,
+        tools: Object.create(null),
+      },
+      concurrency: { inFlight: 64, queue: 256 },
+      trust: { annotations: false },
       stop: { graceMs: null, command: null },
       tools: { include: [], exclude: [] },
       maxMessageBytes: 16_777_216,
@@ -183,9 +193,9 @@ describe('loadConfig', () => {
     await using home = await tempHome();
     await home.writeConfig(
       [
-        '{ "sarvers": {}, "$schema": "x", "metrics": {}, "defaults": { "retry": {}, "timeouts": { "cal": "1s" } },',
+        '{ "sarvers": {}, "$schema": "x", "metrics": {}, "defaults": { "pool": {}, "timeouts": { "cal": "1s" } },',
         '  "mcpServers": {',
-        '    "a": { "command": "x", "agrs": [], "timeout": 10000, "retry": {}, "headers": {}, "timeouts": { "idle": "1s" } },',
+        '    "a": { "command": "x", "agrs": [], "timeout": 10000, "pin": false, "headers": {}, "timeouts": { "idle": "1s" } },',
         '    "A": { "url": "https://x.example", "cwd": "/", "xyzzy": 1 } } }',
       ].join('\n'),
     );
@@ -193,15 +203,15 @@ describe('loadConfig', () => {
     expect(warnings(config)).toEqual([
       'warning 1:3 sarvers: unknown key "sarvers" is ignored',
       'warning 1:34 metrics: "metrics" has no effect in this version',
-      'warning 1:63 defaults.retry: "retry" has no effect in this version',
-      'warning 1:90 defaults.timeouts.cal: unknown key "cal" is ignored; did you mean "call"?',
+      'warning 1:63 defaults.pool: "pool" has no effect in this version',
+      'warning 1:89 defaults.timeouts.cal: unknown key "cal" is ignored; did you mean "call"?',
       'warning 3:28 mcpServers.a.agrs: unknown key "agrs" is ignored; did you mean "args"?',
       'warning 3:40 mcpServers.a.timeout: unknown key "timeout" is ignored; mcpctl writes "timeouts": { "call": "60s" }',
-      'warning 3:58 mcpServers.a.retry: "retry" has no effect in this version',
-      'warning 3:100 mcpServers.a.timeouts.idle: "idle" has no effect in this version',
+      'warning 3:58 mcpServers.a.pin: "pin" has no effect in this version',
+      'warning 3:101 mcpServers.a.timeouts.idle: "idle" has no effect in this version',
       'warning 4:52 mcpServers.A.xyzzy: unknown key "xyzzy" is ignored',
       'warning 4:5 mcpServers.A: differs from "a" only in case; give it another name',
-      'warning 3:71 mcpServers.a.headers: has no effect together with "command"',
+      'warning 3:72 mcpServers.a.headers: has no effect together with "command"',
       'warning 4:40 mcpServers.A.cwd: has no effect together with "url"',
     ]);
   });

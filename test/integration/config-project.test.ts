@@ -339,6 +339,34 @@ describe('presets', () => {
 });
 
 describe('explainServer', () => {
+  it('finds the key that decides of a repeat: a single value, the preset of a layer, or that of a tool', async () => {
+    await using home = await tempHome();
+    const file = await home.write(
+      'one.json',
+      '{ "defaults": { "retry": { "maxAttempts": 9, "jitter": 0.5 } },\n"mcpServers": { "a": { "command": "x", "retry": {\n"preset": "network",\n"baseDelay": "2s",\n"tools": { "t": {\n"maxAttempts": 1 } } } } } }',
+    );
+    const config = await loadFor(home, { files: [file], preset: 'test' });
+    const server = serverOf(config, 'a');
+    const from = explainServer(config, server).values.flatMap(({ path, value, line }) =>
+      path.startsWith('retry') ? [[path, value, line]] : [],
+    );
+    expect(from).toEqual([
+      ['retry.strategy', 'exponential', 3],
+      ['retry.baseDelay', '2s', 4],
+      ['retry.maxDelay', '10s', 3],
+      ['retry.maxAttempts', 4, 3],
+      ['retry.jitter', 1, 3],
+      ['retry.tools.t.maxAttempts', 1, 6],
+    ]);
+    expect(server.retry.tools.t).toEqual({
+      strategy: 'exponential',
+      baseDelayMs: 2000,
+      maxDelayMs: 10_000,
+      maxAttempts: 1,
+      jitter: 1,
+    });
+  });
+
   it('tells for every value whether it is a default, of the preset, or of which place of which file', async () => {
     await using home = await tempHome();
     const one = await home.write('one.json', {
@@ -375,6 +403,14 @@ describe('explainServer', () => {
       'health.timeout': ['5s', 'default'],
       'cache.enabled': [true, 'default'],
       'cache.ttl': ['30s', 'development'],
+      'retry.strategy': ['exponential', 'development'],
+      'retry.baseDelay': ['100ms', 'development'],
+      'retry.maxDelay': ['5s', 'development'],
+      'retry.maxAttempts': [3, 'development'],
+      'retry.jitter': [1, 'development'],
+      'concurrency.inFlight': [64, 'default'],
+      'concurrency.queue': [256, 'default'],
+      'trust.annotations': [false, 'default'],
       'stop.grace': [null, 'default'],
       'stop.command': [null, 'default'],
       'tools.include': [[], 'default'],

@@ -99,7 +99,12 @@ describe('a known server that has changed', () => {
     await run(home);
     await home.write('era', 'legacy');
     const error = await failure(run(home));
-    expect(error).toMatchObject({ code: 'UNAVAILABLE', server: 'it', delivered: 'maybe', details: { reason: 'era-changed' } });
+    expect(error).toMatchObject({
+      code: 'OUTCOME_UNKNOWN',
+      server: 'it',
+      delivered: 'maybe',
+      details: { reason: 'era-changed' },
+    });
     const heard = await readFile(join(home.path, 'log'), 'utf8');
     expect(heard.match(/tools\/call/g)).toHaveLength(1);
     expect(await run(home)).toMatchObject({ era: 'legacy', heard: [['server/discover', 'initialize', 'tools/call']] });

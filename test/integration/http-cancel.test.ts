@@ -88,7 +88,7 @@ it('closing the manager ends a call that hangs, within 1.5 s, and the session af
 
 it('100 calls in parallel that are all cancelled leave no exchange open', async () => {
   await using server = await startFixture('http-sdk', { ERA: 'modern' });
-  await using it = await rig({ url: server.url }, { longLived: true });
+  await using it = await rig({ url: server.url, concurrency: { inFlight: 100 } }, { longLived: true });
   await it.manager.ping('it', never);
   const stop = new AbortController();
   const calls = Array.from({ length: 100 }, () => failure(it.call('hang', {}, { signal: stop.signal })));

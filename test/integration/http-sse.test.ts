@@ -56,8 +56,8 @@ describe('the event stream', () => {
       await logged(server, ({ tool: name }) => name === 'hang', 'the first call');
       const { value, ms } = await timed(Promise.all([failure(it.call(tool)), hanging]));
       expect(value).toMatchObject([
-        { code: 'UNAVAILABLE', server: 'it', delivered: 'maybe', details: { reason: 'stream-broken' } },
-        { code: 'UNAVAILABLE', server: 'it', delivered: 'maybe', details: { reason: 'stream-broken' } },
+        { code: 'OUTCOME_UNKNOWN', server: 'it', delivered: 'maybe', details: { reason: 'stream-broken' } },
+        { code: 'OUTCOME_UNKNOWN', server: 'it', delivered: 'maybe', details: { reason: 'stream-broken' } },
       ]);
       expect(ms).toBeLessThan(300);
       await waitFor(() => it.status().status === 'connected', { what: 'the manager to reconnect' });

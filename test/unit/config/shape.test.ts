@@ -114,9 +114,13 @@ describe('unknownKeys', () => {
     ).toEqual([
       'mcpServers.a.cache.tll: unknown key "tll" is ignored; did you mean "ttl"?',
       'mcpServers.a.endpoints[0].wieght: unknown key "wieght" is ignored; did you mean "weight"?',
-      'mcpServers.a.retry: "retry" has no effect in this version',
       'mcpServers.a.retry.tools.t.jiter: unknown key "jiter" is ignored; did you mean "jitter"?',
     ]);
+  });
+
+  it('says of "trust": true that it means nothing here, and of the other form nothing', () => {
+    expect(told(withServer({ trust: true }))).toEqual(['mcpServers.a.trust: "trust": true of other programs means nothing here']);
+    expect(told(withServer({ trust: { annotations: true } }))).toEqual([]);
   });
 
   it('says nothing about names that are free: variables, headers and servers', () => {

@@ -55,6 +55,7 @@ describe('errors', () => {
       TOOL_ERROR: 5,
       TIMEOUT: 6,
       OVERLOADED: 7,
+      OUTCOME_UNKNOWN: 8,
       CONFIG_INVALID: 9,
     });
   });

@@ -81,25 +81,32 @@ describe('a call', () => {
     expect(connections.map(({ calls }) => calls).filter((calls) => calls > 0)).toEqual([1, 1]);
   });
 
-  it('that the server put off (429) is not sent again at once', async () => {
-    const { server, parts, connections } = managed();
+  it('that the server put off (429) is not sent again at once, but by the strategy: 5 tries', async () => {
+    const { server, parts, connections, clock } = managed();
     await server.life.connect();
     connections[0]!.call = async () =>
       Promise.reject(new McpctlError('UNAVAILABLE', 'busy', { delivered: 'no', details: { status: 429 } }));
-    await expect(run(call, { parts, server })).rejects.toMatchObject({ message: 'busy' });
+    const running = run({ ...call, timeouts: { callMs: 60_000, callTotalMs: 60_000 } }, { parts, server });
+    running.catch(() => {});
+    await settle();
     expect(connections[0]!.calls).toBe(1);
+    await clock.advance(60_000);
+    await expect(running).rejects.toMatchObject({ message: 'busy', delivered: 'no' });
+    expect(connections[0]!.calls).toBe(5);
   });
 
-  it.each(['UNAVAILABLE', 'SERVER_EXITED', 'TIMEOUT', 'PROTOCOL'] as const)(
-    'that failed with %s and may have run is sent exactly once',
-    async (code) => {
-      const { server, parts, connections } = managed();
-      await server.life.connect();
-      connections[0]!.call = async () => Promise.reject(new McpctlError(code, 'lost', { delivered: 'maybe' }));
-      await expect(run(call, { parts, server })).rejects.toMatchObject({ code });
-      expect(connections[0]!.calls).toBe(1);
-    },
-  );
+  it.each([
+    ['UNAVAILABLE', 'OUTCOME_UNKNOWN'],
+    ['SERVER_EXITED', 'OUTCOME_UNKNOWN'],
+    ['TIMEOUT', 'TIMEOUT'],
+    ['PROTOCOL', 'PROTOCOL'],
+  ] as const)('that failed with %s and may have run is sent exactly once, and ends as %s', async (code, told) => {
+    const { server, parts, connections } = managed();
+    await server.life.connect();
+    connections[0]!.call = async () => Promise.reject(new McpctlError(code, 'lost', { delivered: 'maybe' }));
+    await expect(run(call, { parts, server })).rejects.toMatchObject({ code: told, delivered: 'maybe' });
+    expect(connections[0]!.calls).toBe(1);
+  });
 
   it('ends after 1 s of silence; progress extends that, up to 5 s in all', async () => {
     const { server, parts, clock, connections } = managed();

@@ -210,7 +210,7 @@ describe('reconfigure', () => {
     await settle();
     await manager.reconfigure(configOf([]));
     await made.clock.advance(5000);
-    await expect(result).rejects.toMatchObject({ code: 'UNAVAILABLE', delivered: 'maybe', server: 'goes' });
+    await expect(result).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN', delivered: 'maybe', server: 'goes' });
     await settle();
     expect(connectionOf('goes').disposals).toBe(1);
   });
