@@ -9,8 +9,8 @@ import { isObject, shapes } from './shape.js';
 /** Keys that are planned and have no effect yet, by the object they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
   file: ['metrics', 'state'],
-  defaults: ['retry', 'circuitBreaker', 'pool'],
-  server: ['retry', 'circuitBreaker', 'pool', 'concurrency', 'balance', 'stateless', 'pin', 'oauth', 'trust'],
+  defaults: ['retry', 'pool'],
+  server: ['retry', 'pool', 'concurrency', 'balance', 'stateless', 'pin', 'oauth', 'trust'],
   timeouts: ['idle'],
   cache: ['maxSize', 'policy'],
 };

@@ -19,11 +19,11 @@ export interface ToolCall {
 export interface PipelineOptions {
   readonly clock: Clock;
   readonly events: Emitter<ManagerEvent>;
-  readonly server: Pick<ManagedServer, 'life' | 'use'>;
+  readonly server: Pick<ManagedServer, 'life' | 'use' | 'breakers'>;
 }
 
 /**
- * Runs one tool call: connected -> observe -> deadline -> first delivery -> connection.
+ * Runs one tool call: connected -> observe -> deadline -> first delivery -> breaker -> connection.
  * Connecting has limits of its own, so it happens before the deadline begins to run.
  *
  * @throws McpctlError; never a second execution: only what provably was not delivered is sent again.
@@ -42,6 +42,7 @@ export function runToolCall(
       clock,
     ),
     firstDelivery,
+    server.breakers.guard(tool.name),
   );
   return pipeline(({ signal, touch }) => {
     const onProgress = ({ progress, total, message }: ProgressInfo) => {

@@ -21,7 +21,15 @@ export type ServerChange = 'same' | 'switched' | 'adopted' | 'replaced';
 const bookkeeping: ReadonlySet<string> = new Set<keyof ServerConfig>(['position', 'enabledInFile', 'shown']);
 
 /** Looked up each time it is used. Whatever is not here, also what later versions add, belongs to the connection. */
-const adoptable: ReadonlySet<string> = new Set<keyof ServerConfig>(['file', 'source', 'target', 'timeouts', 'health', 'tools']);
+const adoptable: ReadonlySet<string> = new Set<keyof ServerConfig>([
+  'file',
+  'source',
+  'target',
+  'timeouts',
+  'health',
+  'tools',
+  'circuitBreaker',
+]);
 
 export function compareServers(before: ServerConfig, after: ServerConfig): ServerChange {
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]) as ReadonlySet<keyof ServerConfig>;

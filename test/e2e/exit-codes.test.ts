@@ -28,6 +28,7 @@ const promised: Record<ErrorCode, number> = {
   TOOL_ERROR: 5,
   REQUEST_REFUSED: 5,
   TIMEOUT: 6,
+  CIRCUIT_OPEN: 7,
   OVERLOADED: 7,
   CONFIG_INVALID: 9,
   UNTRUSTED: 9,
@@ -35,7 +36,7 @@ const promised: Record<ErrorCode, number> = {
 };
 
 /** Met elsewhere: `INTERNAL` is a bug and cannot be asked for; the others need more than one command. */
-const elsewhere: readonly ErrorCode[] = ['INTERNAL', 'CREDENTIAL_STORE', 'CRASH_LOOP', 'OVERLOADED', 'UNTRUSTED', 'CANCELLED'];
+const elsewhere: readonly ErrorCode[] = ['INTERNAL', 'CREDENTIAL_STORE', 'CRASH_LOOP', 'CIRCUIT_OPEN', 'OVERLOADED', 'UNTRUSTED', 'CANCELLED'];
 
 const cases: readonly (readonly [code: ErrorCode, words: string, server?: string])[] = [
   ['USAGE', 'nonsense'],
