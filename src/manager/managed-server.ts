@@ -77,6 +77,7 @@ export class ManagedServer implements AsyncDisposable {
     this.breakers = new ServerBreakers({
       config: () => this.#config,
       parts,
+      mayBeOpen: () => memories.hasOpenBreaker(config.hash),
       remembered: this.#remembering.then(() => this.#memory.breakers),
       remember: (breakers) => this.#remember({ breakers }),
       onChange: () => this.life.current && this.#watchHealth(),

@@ -35,6 +35,8 @@ export interface ServerBreakersOptions {
   /** Asked each time: options may change under a live connection. */
   readonly config: () => ServerConfig;
   readonly parts: Pick<ManagerParts, 'clock' | 'events' | 'longLived'>;
+  /** At a glance, before it has been read. */
+  readonly mayBeOpen: () => boolean;
   /** What earlier runs wrote down, once it has been read. */
   readonly remembered: Promise<Records | undefined>;
   readonly remember: (records: Records) => void;
@@ -51,6 +53,7 @@ export class ServerBreakers implements ConnectGate, Disposable {
   readonly #tools = new Map<string, CircuitBreaker>();
   readonly #timers = new Map<string, Cancel>();
   readonly #restored: Promise<void>;
+  #isRestored = false;
   readonly #guard: Policy;
   #records: Records = {};
   /** Failures to connect: each is shared by all who waited for it, and has been counted. */
@@ -64,7 +67,10 @@ export class ServerBreakers implements ConnectGate, Disposable {
     this.#guard = circuit(this.#server, () => this.#refusal(this.#server), this.#judge);
     this.#restored = options.remembered.then((records) => {
       this.#records = records ?? {};
+      this.#isRestored = true;
       this.#restore(own, this.#server);
+      // A call makes its way while the file is still being read.
+      for (const [tool, breaker] of this.#tools) this.#restore(tool, breaker);
     });
   }
 
@@ -94,19 +100,24 @@ export class ServerBreakers implements ConnectGate, Disposable {
   }
 
   async enter(isProbe: boolean): Promise<void> {
-    await this.#restored;
+    if (!this.#isRestored && this.#options.mayBeOpen()) await this.#restored;
     const refused = isProbe ? undefined : this.refusal();
     if (refused) throw refused;
     this.#attempt = isProbe ? null : this.#server.permit();
   }
 
   succeeded(): void {
-    this.#server.settle('success', this.#attempt, 'reach');
+    this.#settle('success');
   }
 
   failed(error: McpctlError): void {
     this.#counted.add(error);
-    this.#server.settle(verdictOf(error), this.#attempt, 'reach');
+    this.#settle(verdictOf(error));
+  }
+
+  #settle(verdict: Verdict): void {
+    if (this.#isRestored) this.#server.settle(verdict, this.#attempt, 'reach');
+    else void this.#restored.then(() => this.#settle(verdict));
   }
 
   pauseMs(): number | null | undefined {

@@ -173,11 +173,11 @@ export class CircuitBreaker {
     };
   }
 
-  /** Takes up where an earlier run ended. Whatever a file says, it is not open for longer than the configuration allows. */
+  /** Takes up where an earlier run ended, before anything is counted. Whatever a file says, it is not open for longer than the configuration allows. */
   restore(record: BreakerRecord): void {
     const { since, failures, openings, window, cause, successes } = record;
     const now = this.#now();
-    const always = { since: Math.min(since, now), changes: this.#state.changes + 1, failures, openings, window };
+    const always = { since: Math.min(since, now), changes: this.#state.changes, failures, openings, window };
     const longest = now + Math.max(maxOpenMs, this.parts.options().timeoutMs);
     switch (record.state) {
       case 'closed':

@@ -36,7 +36,15 @@ const promised: Record<ErrorCode, number> = {
 };
 
 /** Met elsewhere: `INTERNAL` is a bug and cannot be asked for; the others need more than one command. */
-const elsewhere: readonly ErrorCode[] = ['INTERNAL', 'CREDENTIAL_STORE', 'CRASH_LOOP', 'CIRCUIT_OPEN', 'OVERLOADED', 'UNTRUSTED', 'CANCELLED'];
+const elsewhere: readonly ErrorCode[] = [
+  'INTERNAL',
+  'CREDENTIAL_STORE',
+  'CRASH_LOOP',
+  'CIRCUIT_OPEN',
+  'OVERLOADED',
+  'UNTRUSTED',
+  'CANCELLED',
+];
 
 const cases: readonly (readonly [code: ErrorCode, words: string, server?: string])[] = [
   ['USAGE', 'nonsense'],

@@ -159,12 +159,12 @@ function hintLines(servers: readonly ServerStatus[]): string[] {
 /** What its name of a state does not say. */
 function troubleOf({ breaker, health }: ServerStatus): string {
   if (breaker.state === 'closed') return health === 'degraded' ? ' (degraded)' : '';
-  const until = breaker.openUntil === null ? '' : ` until ${timeOfDay(breaker.openUntil)}`;
-  return ` (circuit ${breaker.state}${until})`;
+  return ` (circuit ${breaker.state})`;
 }
 
-function noteOn({ status, lastError, retryAt, target, attempt }: ServerStatus): string {
-  if (!explained.has(status)) return target;
+function noteOn({ status, lastError, retryAt, target, attempt, breaker }: ServerStatus): string {
+  const { openUntil } = breaker;
+  if (!explained.has(status)) return openUntil === null ? target : `no calls until ${timeOfDay(openUntil)}; ${target}`;
   const retry = retryAt ? `; try ${attempt + 1} at ${retryAt.slice(11, 19)} UTC` : '';
   return `${lastError?.message ?? ''}${retry}`.replace(/\s+/g, ' ');
 }
