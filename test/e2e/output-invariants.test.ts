@@ -4,7 +4,7 @@ import { registry } from '../../src/cli/registry.js';
 import { runCli } from '../support/run-cli.js';
 import type { TempHome } from '../support/temp-home.js';
 import { startTerminal } from '../support/terminal.js';
-import { errorOf, esc, faultServer, homeWith } from './kit.js';
+import { errorOf, esc, faultServer, homeWith, neverOpen } from './kit.js';
 
 /** One line that works and one that fails, for each command; `null` where it cannot fail. */
 const lines: Readonly<Record<string, { readonly works: readonly string[]; readonly fails: readonly string[] }>> = {
@@ -66,13 +66,16 @@ const settled = (text: string) =>
 describe('the output of every command', () => {
   let home: TempHome;
   beforeAll(async () => {
-    home = await homeWith({
-      fault: faultServer(),
-      missing: { command: 'no-such-program' },
-      unset: { command: 'node', env: { A: '${NOT_SET_ANYWHERE}' } },
-      off: { ...faultServer(), enabled: false },
-      web: { url: 'http://127.0.0.1:9/mcp', enabled: false },
-    });
+    home = await homeWith(
+      {
+        fault: faultServer(),
+        missing: { command: 'no-such-program' },
+        unset: { command: 'node', env: { A: '${NOT_SET_ANYWHERE}' } },
+        off: { ...faultServer(), enabled: false },
+        web: { url: 'http://127.0.0.1:9/mcp', enabled: false },
+      },
+      neverOpen,
+    );
     // The first run writes down what the others remember.
     await runCli(['status'], { home });
   });

@@ -2,12 +2,15 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../support/fake-clock.js';
 import { ServerMemories, type ServerMemory } from '../../src/state/server-memory.js';
+import { count, failure, never, rig, startFixture } from '../fixtures/http-rig.js';
+import { FakeClock } from '../support/fake-clock.js';
 import { noLeftovers } from '../support/no-leftovers.js';
 import { tempHome } from '../support/temp-home.js';
 import { waitFor } from '../support/wait-for.js';
-import { count, failure, never, rig, startFixture } from '../fixtures/http-rig.js';
+
+/** Each call is one try. */
+const once = { type: 'http', retry: { strategy: 'none' } };
 
 noLeftovers();
 
@@ -20,7 +23,7 @@ describe('a server over HTTP', () => {
     ['an empty answer', 'empty', {}, 'PROTOCOL'],
   ])('that answers calls with %s gets 5 of 20 calls, and the others end as CIRCUIT_OPEN', async (_, tool, args, code) => {
     await using server = await startFixture('http-fault');
-    await using it = await rig({ url: server.url, type: 'http' });
+    await using it = await rig({ url: server.url, ...once });
     const codes: string[] = [];
     for (let i = 0; i < 20; i++) codes.push((await failure(it.call(tool, args))).code);
     expect(codes).toEqual([...Array(5).fill(code), ...Array(15).fill('CIRCUIT_OPEN')]);
@@ -30,7 +33,7 @@ describe('a server over HTTP', () => {
 
   it('that refuses 20 calls, or whose tool answers 429, gets them all', async () => {
     await using server = await startFixture('http-fault');
-    await using it = await rig({ url: server.url, type: 'http' });
+    await using it = await rig({ url: server.url, ...once });
     for (let i = 0; i < 20; i++) expect((await failure(it.call('refuse'))).code).toBe('REQUEST_REFUSED');
     for (let i = 0; i < 6; i++) expect((await failure(it.call('status', { code: 429 }))).code).toBe('UNAVAILABLE');
     expect(count(await server.requests(), 'tools/call')).toBe(26);
@@ -39,7 +42,7 @@ describe('a server over HTTP', () => {
 
   it('gets exactly 3 of 20 calls that come together when it is half-open, and all of them after 2 that worked', async () => {
     await using server = await startFixture('http-fault');
-    await using it = await rig({ url: server.url, type: 'http', circuitBreaker: { timeout: '50ms' } }, { longLived: true });
+    await using it = await rig({ url: server.url, ...once, circuitBreaker: { timeout: '50ms' } }, { longLived: true });
     await it.connect();
     for (let i = 0; i < 5; i++) await failure(it.call('status', { code: 500 }));
     // Its end is told, though nobody calls.
@@ -56,7 +59,7 @@ describe('a server over HTTP', () => {
   it('that died gets no connection while the breaker is open, one for a person who insists, and works when it is back', async () => {
     const server = await startFixture('http-fault');
     const { port } = new URL(server.url);
-    await using it = await rig({ url: server.url, type: 'http' });
+    await using it = await rig({ url: server.url, ...once });
     await server.stop();
     for (let i = 0; i < 5; i++) expect((await failure(it.call('echo'))).code).toBe('UNAVAILABLE');
     await using again = await startFixture('http-fault', { PORT: port });
@@ -74,12 +77,12 @@ describe('processes one after the other', () => {
     await using server = await startFixture('http-fault', { STATUS: '503' });
     const codes: string[] = [];
     for (let i = 0; i < 8; i++) {
-      await using it = await rig({ url: server.url, type: 'http' }, { home });
+      await using it = await rig({ url: server.url, ...once }, { home });
       codes.push((await failure(it.call('echo'))).code);
     }
     expect(codes).toEqual([...Array(5).fill('UNAVAILABLE'), ...Array(3).fill('CIRCUIT_OPEN')]);
     const requests = (await server.requests()).length;
-    await using last = await rig({ url: server.url, type: 'http' }, { home });
+    await using last = await rig({ url: server.url, ...once }, { home });
     await failure(last.call('echo'));
     expect(await server.requests()).toHaveLength(requests);
   });
@@ -124,16 +127,16 @@ describe('the memory of a server in its file', () => {
   it('tells at a glance whether a breaker is open, also of a file that is missing, broken or no file', async () => {
     await using home = await tempHome();
     const one = memories(home.stateDir);
-    const after = async (memory: ServerMemory) => {
+    const isOpenWith = async (memory: ServerMemory) => {
       one.write('h', memory);
       await one.flush();
       return one.hasOpenBreaker('h');
     };
     expect(one.hasOpenBreaker('h')).toBe(false);
-    expect(await after({ tools })).toBe(false);
-    expect(await after({ tools, breakers: { '': breaker({ failures: 4 }) } })).toBe(false);
-    expect(await after({ tools, breakers: { '': breaker({}), search: opening } })).toBe(true);
-    expect(await after({ tools, breakers: { '': breaker({}), search: breaker({ since: now }) } })).toBe(false);
+    expect(await isOpenWith({ tools })).toBe(false);
+    expect(await isOpenWith({ tools, breakers: { '': breaker({ failures: 4 }) } })).toBe(false);
+    expect(await isOpenWith({ tools, breakers: { '': breaker({}), search: opening } })).toBe(true);
+    expect(await isOpenWith({ tools, breakers: { '': breaker({}), search: breaker({ since: now }) } })).toBe(false);
     const file = join(home.stateDir, 'servers', 'h.json');
     await writeFile(file, '{"version');
     expect(one.hasOpenBreaker('h')).toBe(false);

@@ -83,7 +83,11 @@ describe('circuit', () => {
   it('counts the deadline of a request, which ends it in the same way', async () => {
     const { run, breaker } = made();
     const late = new McpctlError('TIMEOUT', 'silent', { server: 'x', delivered: 'maybe' });
-    await code(run(({ abort, signal }) => (abort(late), Promise.reject(signal.reason))));
+    const expired = run(({ abort, signal }) => {
+      abort(late);
+      return Promise.reject(signal.reason);
+    });
+    expect(await code(expired)).toBe('TIMEOUT');
     expect(breaker.status().consecutiveFailures).toBe(1);
   });
 
