@@ -5,10 +5,15 @@ import { unreachable } from '../core/errors.js';
 import type { Emitter } from '../core/events.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { ManagerEvent } from '../manager/server-status.js';
+import { breakerNews } from './breaker-news.js';
 import { configNews } from './config-news.js';
 
 /** What a manager's own log tells. */
-const stateEvents: ReadonlySet<ManagerEvent['type']> = new Set<ManagerEvent['type']>(['server-state', 'config-changed']);
+const stateEvents: ReadonlySet<ManagerEvent['type']> = new Set<ManagerEvent['type']>([
+  'server-state',
+  'breaker-changed',
+  'config-changed',
+]);
 
 /** Writes events as lines through `note`, which redacts them. */
 export function noteEvents(
@@ -42,6 +47,8 @@ function lineFor(event: ManagerEvent, level: 'warnings' | 'states' | 'all'): str
       const wait = formatDuration(event.waitMs);
       return `${event.server}/${sanitizeLine(event.tool)}: ${event.code}, try ${event.attempt} of ${event.maxAttempts} in ${wait}`;
     }
+    case 'breaker-changed':
+      return breakerNews(event);
     case 'config-changed':
       return configNews(event);
     case 'call-started':

@@ -24,6 +24,7 @@ const toldEvents: ReadonlySet<ManagerEvent['type']> = new Set<ManagerEvent['type
   'server-state',
   'tools-changed',
   'warning',
+  'breaker-changed',
   'config-changed',
   'config-problem',
   'approval-needed',

@@ -7,6 +7,7 @@ import type { Redactor } from '../core/redact.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { ErrorInfo } from '../manager/server-state.js';
 import type { ManagerEvent } from '../manager/server-status.js';
+import { breakerNews } from './breaker-news.js';
 import { configNews } from './config-news.js';
 
 export interface NoticeOptions {
@@ -73,6 +74,11 @@ export class Notices implements Disposable {
         break;
       case 'warning':
         this.#warned(event.server, event.message);
+        break;
+      case 'breaker-changed':
+        // That it may be tried again is no news before somebody has tried.
+        if (event.to !== 'half-open' && !this.#isMuted(event.server))
+          this.#add(event.to === 'open' ? '!' : '+', breakerNews(event));
         break;
       case 'approval-needed':
       case 'config-problem':

@@ -114,7 +114,7 @@ export const registry: readonly CommandSpec[] = [
     name: 'reconnect',
     summary: 'Close and connect again: one server, --all, or the --failed ones',
     description:
-      'Resets the waiting time between attempts and a crash loop. Without a running manager it connects once and reports.',
+      'Resets the waiting time between attempts and a crash loop, and tries a server whose circuit breaker is open. Without a running manager it connects once and reports.',
     examples: ['reconnect github', 'reconnect --failed', 'reconnect --all'],
     positionals: [servers],
     flags: [
@@ -122,6 +122,19 @@ export const registry: readonly CommandSpec[] = [
       { name: 'failed', summary: 'Every enabled server that is not connected' },
     ],
     load: () => import('./commands/reconnect.js'),
+  },
+  {
+    name: 'breaker',
+    summary: 'Show the circuit breaker of a server, or open, close or reset it',
+    description:
+      'A server that fails again and again gets no calls for a while: they end at once with CIRCUIT_OPEN. open keeps calls away until close or reset; close lets them through again; reset also forgets what was counted. Breakers of single tools are shown, closed and reset with that of their server.\nopen, close and reset need a manager that stays; without one, reconnect tries a server whose breaker is open.',
+    examples: ['breaker github', 'breaker github --json', 'breaker github close'],
+    positionals: [
+      { name: 'server', summary: 'Name of a server', required: true, complete: 'server' },
+      { name: 'action', summary: 'open, close or reset', choices: ['open', 'close', 'reset'] },
+    ],
+    flags: [],
+    load: () => import('./commands/breaker.js'),
   },
   {
     name: 'up',

@@ -101,7 +101,7 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   const own = (path: KeyPath, value: JsonValue, isWritten: boolean) =>
     add(path, value, isWritten ? written(path) : origin('default'));
   /** A value that a layer of defaults may have, the highest first. */
-  const layered = (kind: 'timeouts' | 'health' | 'cache' | 'retry', key: string, value: JsonValue) => {
+  const layered = (kind: 'timeouts' | 'health' | 'cache' | 'retry' | 'circuitBreaker', key: string, value: JsonValue) => {
     /** The key that decides: the value's own, or the name of a set of values. */
     const decides = (layer: DefaultValues | undefined) => {
       const keys = kind === 'retry' ? [key, 'preset'] : [key];
@@ -137,7 +137,7 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   if (server.enabled === server.enabledInFile) own(['enabled'], server.enabled, entry.enabled !== undefined);
   else add(['enabled'], server.enabled, origin('settings', { file: settingsFile(places.configDir) }));
 
-  const { timeouts, health, cache, retry, concurrency, trust, stop, tools } = server;
+  const { timeouts, health, cache, retry, concurrency, circuitBreaker, trust, stop, tools } = server;
   layered('timeouts', 'connect', durationText(timeouts.connectMs));
   layered('timeouts', 'initialize', durationText(timeouts.initializeMs));
   layered('timeouts', 'list', durationText(timeouts.listMs));
@@ -159,6 +159,19 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   own(['concurrency', 'inFlight'], concurrency.inFlight, entry.concurrency?.inFlight !== undefined);
   own(['concurrency', 'queue'], concurrency.queue, entry.concurrency?.queue !== undefined);
   own(['trust', 'annotations'], trust.annotations, entry.trust?.annotations !== undefined);
+  layered('circuitBreaker', 'maxFailures', circuitBreaker.maxFailures);
+  layered('circuitBreaker', 'timeout', durationText(circuitBreaker.timeoutMs));
+  layered('circuitBreaker', 'maxHalfOpenRequests', circuitBreaker.maxHalfOpenRequests);
+  layered('circuitBreaker', 'successThreshold', circuitBreaker.successThreshold);
+  layered('circuitBreaker', 'failureRateThreshold', circuitBreaker.failureRateThreshold);
+  layered('circuitBreaker', 'minSamples', circuitBreaker.minSamples);
+  for (const [tool, values] of Object.entries(entry.circuitBreaker?.tools ?? {}))
+    for (const key of Object.keys(values))
+      own(
+        ['circuitBreaker', 'tools', tool, key],
+        document.at(['mcpServers', server.name, 'circuitBreaker', 'tools', tool, key]) ?? null,
+        true,
+      );
   if (shown.type === 'stdio') {
     own(['stop', 'grace'], stop.graceMs === null ? null : durationText(stop.graceMs), entry.stop?.grace !== undefined);
     own(['stop', 'command'], stop.command ? [...stop.command] : null, entry.stop?.command !== undefined);

@@ -129,6 +129,12 @@ function defaultOf(name: string): unknown {
     'trust.annotations': defaults.trust.annotations,
     'cache.enabled': defaults.cache.enabled,
     'cache.ttl': durationText(defaults.cache.ttlMs),
+    'circuitBreaker.maxFailures': defaults.circuitBreaker.maxFailures,
+    'circuitBreaker.timeout': durationText(defaults.circuitBreaker.timeoutMs),
+    'circuitBreaker.maxHalfOpenRequests': defaults.circuitBreaker.maxHalfOpenRequests,
+    'circuitBreaker.successThreshold': defaults.circuitBreaker.successThreshold,
+    'circuitBreaker.failureRateThreshold': defaults.circuitBreaker.failureRateThreshold,
+    'circuitBreaker.minSamples': defaults.circuitBreaker.minSamples,
   };
   return Object.hasOwn(known, name) ? known[name] : undefined;
 }

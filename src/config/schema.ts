@@ -107,6 +107,27 @@ export interface StopOptions {
   readonly command: readonly string[] | null;
 }
 
+/** When calls are refused at once because most likely they would fail. */
+export interface BreakerOptions {
+  /** In a row. */
+  readonly maxFailures: number;
+  /** How long the first opening lasts; repeated ones last longer. */
+  readonly timeoutMs: number;
+  /** Requests at the same time that find out whether the server is back. */
+  readonly maxHalfOpenRequests: number;
+  /** Successes that close it again. */
+  readonly successThreshold: number;
+  /** Percent; more than this share of failures opens it as well. */
+  readonly failureRateThreshold: number;
+  /** Below this number the share says nothing. */
+  readonly minSamples: number;
+}
+
+export interface CircuitBreakerOptions extends BreakerOptions {
+  /** Tools with a breaker of their own: what fails there does not count for the server. */
+  readonly tools: Readonly<Record<string, BreakerOptions>>;
+}
+
 /** Globs over tool names. An empty `include` means every tool; `exclude` wins. */
 export interface ToolFilter {
   readonly include: readonly string[];
@@ -172,6 +193,7 @@ export interface ServerConfig {
   readonly retry: ServerRetry;
   readonly concurrency: ConcurrencyOptions;
   readonly trust: TrustOptions;
+  readonly circuitBreaker: CircuitBreakerOptions;
   readonly stop: StopOptions;
   readonly tools: ToolFilter;
   readonly oauth: OAuthOptions;
@@ -257,6 +279,16 @@ export const defaults = {
   concurrency: { inFlight: 64, queue: 256 },
   /** The protocol: annotations of a server that nobody vouches for are untrusted. */
   trust: { annotations: false },
+  /** Production design: five failures in a row are no accident; half a minute is what a restart takes; three calls are a risk one can bear. */
+  circuitBreaker: {
+    maxFailures: 5,
+    timeoutMs: 30 * second,
+    maxHalfOpenRequests: 3,
+    successThreshold: 2,
+    failureRateThreshold: 50,
+    minSamples: 10,
+    tools: {},
+  },
   /** `null`: 1 s in a long-lived process, 50 ms in a one-shot (measured: waiting longer costs 0.3 s a command). */
   stop: { graceMs: null, command: null },
   tools: { include: [], exclude: [] },
@@ -289,6 +321,7 @@ export const defaults = {
   | 'reconnect'
   | 'retry'
   | 'concurrency'
+  | 'circuitBreaker'
   | 'trust'
   | 'stop'
   | 'tools'

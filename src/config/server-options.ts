@@ -1,7 +1,14 @@
 /** How a server is treated: its own values before the layers of defaults, those before the built-in ones. Expands and reads nothing. */
 import type { DefaultValues } from './presets.js';
 import { foldRetry, retryOptions } from './retry-values.js';
-import { defaults, type RetryOptions, type ServerConfig, type ServerRetry } from './schema.js';
+import {
+  type BreakerOptions,
+  type CircuitBreakerOptions,
+  defaults,
+  type RetryOptions,
+  type ServerConfig,
+  type ServerRetry,
+} from './schema.js';
 import type { ServerEntry } from './shape.js';
 
 export type ServerOptions = Pick<ServerConfig, keyof typeof defaults>;
@@ -32,6 +39,7 @@ export function serverOptions(entry: ServerEntry, layers: DefaultValues): Server
       queue: entry.concurrency?.queue ?? defaults.concurrency.queue,
     },
     trust: { annotations: entry.trust?.annotations ?? defaults.trust.annotations },
+    circuitBreaker: breakerOptions(entry, layers),
     stop: { graceMs: entry.stop?.grace ?? defaults.stop.graceMs, command: entry.stop?.command ?? defaults.stop.command },
     tools: { include: entry.tools?.include ?? defaults.tools.include, exclude: entry.tools?.exclude ?? defaults.tools.exclude },
     oauth: defaults.oauth,
@@ -45,4 +53,27 @@ function serverRetry({ retry: { tools = {}, ...own } = {} }: ServerEntry, layers
   const byTool: Record<string, RetryOptions> = Object.create(null);
   for (const [tool, other] of Object.entries(tools)) byTool[tool] = retryOptions(foldRetry(values, other));
   return { ...retryOptions(values), tools: byTool };
+}
+
+type BreakerValues = NonNullable<DefaultValues['circuitBreaker']>;
+
+/** A tool has the values of its server where it has none of its own. */
+function breakerOptions(entry: ServerEntry, layers: DefaultValues): CircuitBreakerOptions {
+  const { tools = {}, ...own } = entry.circuitBreaker ?? {};
+  const server = { ...layers.circuitBreaker, ...own };
+  const byTool: Record<string, BreakerOptions> = Object.create(null);
+  for (const [tool, values] of Object.entries(tools)) byTool[tool] = withDefaults({ ...server, ...values });
+  return { ...withDefaults(server), tools: byTool };
+}
+
+function withDefaults(values: BreakerValues): BreakerOptions {
+  const byDefault = defaults.circuitBreaker;
+  return {
+    maxFailures: values.maxFailures ?? byDefault.maxFailures,
+    timeoutMs: values.timeout ?? byDefault.timeoutMs,
+    maxHalfOpenRequests: values.maxHalfOpenRequests ?? byDefault.maxHalfOpenRequests,
+    successThreshold: values.successThreshold ?? byDefault.successThreshold,
+    failureRateThreshold: values.failureRateThreshold ?? byDefault.failureRateThreshold,
+    minSamples: values.minSamples ?? byDefault.minSamples,
+  };
 }

@@ -9,8 +9,8 @@ import { isObject, shapes } from './shape.js';
 /** Keys that are planned and have no effect yet, by the object they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
   file: ['metrics', 'state'],
-  defaults: ['circuitBreaker', 'pool'],
-  server: ['circuitBreaker', 'pool', 'balance', 'stateless', 'pin', 'oauth'],
+  defaults: ['pool'],
+  server: ['pool', 'balance', 'stateless', 'pin', 'oauth'],
   timeouts: ['idle'],
   cache: ['maxSize', 'policy'],
 };

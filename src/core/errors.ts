@@ -23,6 +23,7 @@ export const exitCodes = {
   TOOL_ERROR: 5,
   REQUEST_REFUSED: 5,
   TIMEOUT: 6,
+  CIRCUIT_OPEN: 7,
   OVERLOADED: 7,
   OUTCOME_UNKNOWN: 8,
   CONFIG_INVALID: 9,

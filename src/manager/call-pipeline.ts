@@ -24,7 +24,7 @@ export interface PipelineOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Emitter<ManagerEvent>;
-  readonly server: Pick<ManagedServer, 'life' | 'use' | 'config' | 'guards'>;
+  readonly server: Pick<ManagedServer, 'life' | 'use' | 'config' | 'guards' | 'breakers'>;
 }
 
 /**
@@ -53,6 +53,7 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
     retry(repeats(call, delivery, options), { clock, random }),
     connected(server),
     firstDelivery(),
+    server.breakers.guard(tool.name),
   );
   return pipeline(({ signal, touch }) => {
     const onProgress = ({ progress, total, message }: ProgressInfo) => {

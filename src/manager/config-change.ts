@@ -29,6 +29,7 @@ const adoptable: ReadonlySet<string> = new Set<keyof ServerConfig>([
   'health',
   'retry',
   'concurrency',
+  'circuitBreaker',
   'trust',
   'tools',
 ]);

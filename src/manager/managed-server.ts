@@ -3,20 +3,21 @@
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
 import { McpctlError } from '../core/errors.js';
-import type { StopOptions, StoppedBy } from '../io/process-group.js';
 import type { Connection, Tool } from '../mcp/connection.js';
 import type { EraVerdict } from '../mcp/era.js';
 import { deadline } from '../policy/deadline.js';
 import { Debounced } from '../policy/debounce.js';
-import { runAttempt } from '../policy/policy.js';
+import { compose, type Policy, runAttempt } from '../policy/policy.js';
 import type { ServerMemory } from '../state/server-memory.js';
 import { CallGuards } from './call-guards.js';
 import { CallsInFlight } from './calls-in-flight.js';
 import { HealthMonitor } from './health.js';
 import { Latency } from './latency.js';
 import type { ManagerParts } from './manager-parts.js';
+import { ServerBreakers } from './server-breakers.js';
 import { type LifecycleHooks, ServerLifecycle, withSignal } from './server-lifecycle.js';
 import type { ServerStatus } from './server-status.js';
+import { StopPatience } from './stop-patience.js';
 import { ToolCache, type ToolList } from './tool-cache.js';
 import { toolFilter } from './tool-filter.js';
 
@@ -25,11 +26,10 @@ const relistPace = { quietMs: 300, apartMs: 1000 };
 
 /** How long what was seen of a server is believed before it is looked at anew. */
 const halfDayMs = 12 * 3_600_000;
-/** What a server gets in a single command that did not leave at the end of its input the last time. */
-const lingererMs = 5;
 
 export class ManagedServer implements AsyncDisposable {
   readonly life: ServerLifecycle;
+  readonly breakers: ServerBreakers;
   readonly #tools: ToolCache;
   readonly #health: HealthMonitor;
   readonly #latency = new Latency();
@@ -39,6 +39,7 @@ export class ManagedServer implements AsyncDisposable {
   readonly guards: CallGuards;
   #config: ServerConfig;
   #isAllowed: (tool: string) => boolean;
+  readonly #patience: StopPatience;
   readonly #remembering: Promise<void>;
   readonly #lifetime = new AbortController();
   #memory: ServerMemory = {};
@@ -70,7 +71,27 @@ export class ManagedServer implements AsyncDisposable {
       isBusy: () => this.#inFlight > 0,
       onDead: (error) => this.#giveUp(error),
     });
+    // What was learnt of a definition that is not approved is not offered: its tools could be called by nobody.
+    const reading = isWaiting(config) ? Promise.resolve<ServerMemory>({}) : memories.read(config.hash);
+    this.#remembering = reading.then((memory) => {
+      this.#memory = memory;
+      if (memory.tools) this.#tools.restore({ ...memory.tools, tools: memory.tools.list as unknown as readonly Tool[] });
+    });
+    this.breakers = new ServerBreakers({
+      config: () => this.#config,
+      parts,
+      mayBeOpen: () => memories.hasOpenBreaker(config.hash),
+      remembered: this.#remembering.then(() => this.#memory.breakers),
+      remember: (breakers) => this.#remember({ breakers }),
+      onChange: () => this.life.current && this.#watchHealth(),
+    });
+    this.#patience = new StopPatience(parts, {
+      graceMs: () => this.#config.stop.graceMs,
+      lingers: () => this.#memory.lingers,
+      remember: (lingers) => this.#remember({ lingers }),
+    });
     const hooks: LifecycleHooks = {
+      gate: this.breakers,
       open: (signal) => this.#open(signal),
       onConnected: (connection) => {
         this.#assumed = undefined;
@@ -84,12 +105,6 @@ export class ManagedServer implements AsyncDisposable {
       },
     };
     this.life = new ServerLifecycle(config, parts, hooks, after);
-    // What was learnt of a definition that is not approved is not offered: its tools could be called by nobody.
-    const reading = isWaiting(config) ? Promise.resolve<ServerMemory>({}) : memories.read(config.hash);
-    this.#remembering = reading.then((memory) => {
-      this.#memory = memory;
-      if (memory.tools) this.#tools.restore({ ...memory.tools, tools: memory.tools.list as unknown as readonly Tool[] });
-    });
   }
 
   get config(): ServerConfig {
@@ -106,7 +121,8 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #watchHealth(): void {
-    if (this.parts.longLived && this.#config.health.intervalMs > 0) this.#health.start();
+    const isWanted = this.parts.longLived && this.#config.health.intervalMs > 0 && this.breakers.state !== 'open';
+    if (isWanted) this.#health.start();
     else this.#health.stop();
   }
 
@@ -116,8 +132,8 @@ export class ManagedServer implements AsyncDisposable {
       server: config,
       groups: parts.groups,
       env: parts.env,
-      stop: this.#stopOptions(),
-      onStopped: (by) => this.#sawStop(by),
+      stop: this.#patience.stopOptions(),
+      onStopped: (by) => this.#patience.sawStop(by),
       clock: parts.clock,
       clientVersion: parts.clientVersion,
       // Not awaited here: a process need not wait for it to be started.
@@ -136,32 +152,6 @@ export class ManagedServer implements AsyncDisposable {
       }
       throw error;
     });
-  }
-
-  /** Read when the server is stopped, by which time its memory is there. */
-  #stopOptions(): StopOptions {
-    const { stop, longLived } = this.parts;
-    const stdinMs = () => {
-      const patience = this.config.stop.graceMs ?? stop.stdinMs;
-      return longLived || this.config.stop.graceMs !== null || !this.#isLingering() ? patience : Math.min(patience, lingererMs);
-    };
-    return {
-      termMs: stop.termMs,
-      get stdinMs() {
-        return stdinMs();
-      },
-    };
-  }
-
-  #sawStop(by: StoppedBy): void {
-    if (this.parts.longLived || this.config.stop.graceMs !== null || this.#isLingering()) return;
-    if (by !== 'input') this.#remember({ lingers: this.parts.clock.date().getTime() });
-    else if (this.#memory.lingers !== undefined) this.#remember({ lingers: undefined });
-  }
-
-  #isLingering(): boolean {
-    const { lingers } = this.#memory;
-    return lingers !== undefined && this.parts.clock.date().getTime() - lingers < halfDayMs;
   }
 
   /** Runs a request on a live connection, and looks after the server when it fails. */
@@ -198,6 +188,8 @@ export class ManagedServer implements AsyncDisposable {
 
   /** One round trip, connecting if need be. @returns milliseconds */
   async ping(signal: AbortSignal): Promise<number> {
+    // Somebody wants to know whether it is there, so no breaker keeps it away.
+    await this.life.connection(signal, { isProbe: true });
     const ms = await this.#repeatable('ping', this.config.health.timeoutMs, signal, (connection, bound) =>
       this.#roundTrip(() => connection.ping(bound)),
     );
@@ -214,8 +206,12 @@ export class ManagedServer implements AsyncDisposable {
   #fetchTools(): Promise<ToolList> {
     // One list serves everyone who asks meanwhile, so it ends with the server, not with the first of them.
     return this.#tools.refresh(() =>
-      this.#repeatable('tools/list', this.config.timeouts.listMs, this.#lifetime.signal, (connection, bound) =>
-        this.#timed(() => connection.listTools(bound)),
+      this.#repeatable(
+        'tools/list',
+        this.config.timeouts.listMs,
+        this.#lifetime.signal,
+        (connection, bound) => this.#timed(() => connection.listTools(bound)),
+        this.breakers.guard(),
       ),
     );
   }
@@ -226,9 +222,11 @@ export class ManagedServer implements AsyncDisposable {
     limitMs: number,
     signal: AbortSignal,
     request: (connection: Connection, signal: AbortSignal) => Promise<T>,
+    ...policies: readonly Policy[]
   ): Promise<T> {
     const { name } = this.config;
-    const bound = deadline({ idleMs: limitMs, totalMs: limitMs, what: `${what} ${name}`, server: name }, this.parts.clock);
+    const limits = { idleMs: limitMs, totalMs: limitMs, what: `${what} ${name}`, server: name };
+    const bound = compose(deadline(limits, this.parts.clock), ...policies);
     const once = async () => {
       // Connecting has limits of its own.
       await this.life.connection(signal);
@@ -335,6 +333,7 @@ export class ManagedServer implements AsyncDisposable {
       retryAt: state.status === 'error' ? state.retryAt : null,
       generation: state.generation,
       health: this.#healthWord(),
+      breaker: this.breakers.status().breaker,
       auth: this.#authState(),
       protocol: current?.protocol ?? null,
       serverInfo: current?.serverInfo ?? null,
@@ -359,8 +358,10 @@ export class ManagedServer implements AsyncDisposable {
 
   #healthWord(): ServerStatus['health'] {
     const { status } = this.life.state;
-    if (status === 'connected') return this.#health.failures > 0 ? 'degraded' : 'healthy';
-    return status === 'error' || status === 'needs-auth' ? 'unhealthy' : 'unknown';
+    const { state } = this.breakers;
+    if (status === 'connected' && state !== 'open')
+      return this.#health.failures > 0 || state === 'half-open' ? 'degraded' : 'healthy';
+    return state === 'open' || status === 'error' || status === 'needs-auth' ? 'unhealthy' : 'unknown';
   }
 
   /** Lets its calls end for `drainMs` milliseconds, then goes for good; the rest of them end with `reason`. */
@@ -379,5 +380,6 @@ export class ManagedServer implements AsyncDisposable {
       }),
     );
     await this.life[Symbol.asyncDispose]();
+    this.breakers[Symbol.dispose]();
   }
 }

@@ -16,12 +16,13 @@ import { runToolCall } from './call-pipeline.js';
 import type { ConfigChange } from './config-change.js';
 import type { ManagedServer } from './managed-server.js';
 import type { ManagerParts } from './manager-parts.js';
+import type { BreakerVerb, ServerBreakersStatus } from './server-breakers.js';
 import { withSignal } from './server-lifecycle.js';
 import { isUsable, ServerSet } from './server-set.js';
 import type { ManagerEvent, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
 
-export type { CallToolResult, ConfigChange, ServerStatus, Tool };
+export type { CallToolResult, ConfigChange, ServerBreakersStatus, ServerStatus, Tool };
 
 export interface ManagerOptions extends Omit<ManagerParts, 'events' | 'connects' | 'openConnection'> {
   /** Of this process, for lock files. */
@@ -215,6 +216,18 @@ export class Manager implements AsyncDisposable {
   /** One round trip. @returns milliseconds */
   ping(name: string, signal: AbortSignal): Promise<number> {
     return this.#servers.get(name).ping(signal);
+  }
+
+  /** The circuit breakers of a server. @throws McpctlError `UNKNOWN_SERVER` */
+  breakers(name: string): ServerBreakersStatus {
+    return this.#servers.get(name).breakers.status();
+  }
+
+  /** Opens, closes or resets them by hand; a server that is not connected is tried again once they are closed. */
+  steerBreaker(name: string, verb: BreakerVerb): void {
+    const server = this.#servers.get(name);
+    server.breakers.steer(verb);
+    if (verb !== 'open' && this.#isStarted && server.life.state.status === 'error') this.#bringUpSoon([server]);
   }
 
   /** Checks arguments against the tool's schema. @throws McpctlError `INVALID_INPUT` */

@@ -18,7 +18,21 @@ const stableMs = 30_000;
 /** The turn of one server among those that are connecting at the same time, in milliseconds. */
 const turnMs = 2000;
 
+/** Who decides whether the server may be tried at all, and hears how each attempt went. */
+export interface ConnectGate {
+  /** Why the server is not tried now; undefined = it may be. */
+  refusal(): McpctlError | undefined;
+  /** Before an attempt. `isProbe`: a person insists. @throws McpctlError `CIRCUIT_OPEN` */
+  enter(isProbe: boolean): Promise<void>;
+  succeeded(): void;
+  failed(error: McpctlError): void;
+  /** Milliseconds until the next attempt has a chance; null = nobody knows, undefined = it has one now. */
+  pauseMs(): number | null | undefined;
+}
+
 export interface LifecycleHooks {
+  /** Absent: every attempt may be made. */
+  readonly gate?: ConnectGate;
   /** Opens a connection; must end, and leave nothing behind, when the signal is aborted. */
   readonly open: (signal: AbortSignal) => Promise<Connection>;
   readonly onConnected: (connection: Connection) => void;
@@ -78,8 +92,12 @@ export class ServerLifecycle implements AsyncDisposable {
     return this.#state.status === 'untrusted' ? this.#state.error : this.#lastError;
   }
 
-  /** A live connection: the present one, the one being made, or a new one. @throws McpctlError saying why there is none. */
-  connection(signal: AbortSignal): Connection | Promise<Connection> {
+  /**
+   * A live connection: the present one, the one being made, or a new one. `isProbe`: a person wants to know, whatever was before.
+   *
+   * @throws McpctlError saying why there is none.
+   */
+  connection(signal: AbortSignal, { isProbe = false } = {}): Connection | Promise<Connection> {
     signal.throwIfAborted();
     if (this.#connection) return this.#connection;
     const { name } = this.config;
@@ -93,11 +111,14 @@ export class ServerLifecycle implements AsyncDisposable {
     if (this.#state.status === 'untrusted') throw untrustedError(this.config);
     // Nobody but `reconnect` starts a server that keeps dying.
     if (this.#state.status === 'error' && this.#lastThrown?.code === 'CRASH_LOOP') throw this.#lastThrown;
-    return withSignal(this.connect(), signal);
+    // The next attempt is planned; whoever comes before that is told so, and nothing changes.
+    const refused = this.#state.status === 'error' && !isProbe ? this.hooks.gate?.refusal() : undefined;
+    if (refused) throw refused;
+    return withSignal(this.connect({ isProbe }), signal);
   }
 
   /** Starts an attempt, or joins the one that is running. */
-  connect(): Promise<Connection> {
+  connect({ isProbe = false } = {}): Promise<Connection> {
     if (this.#attempt) return this.#attempt.done;
     if (this.#isDisposed) return Promise.reject(closedError(this.config.name));
     if (isWaiting(this.config)) return Promise.reject(untrustedError(this.config));
@@ -105,7 +126,7 @@ export class ServerLifecycle implements AsyncDisposable {
     this.#dispatch({ type: 'connect', at: this.#now(), attempt: this.#failures + 1 });
     if (this.#state.status !== 'connecting') return Promise.reject(this.#lastThrown ?? closedError(this.config.name));
     const abort = new AbortController();
-    const done = this.#run(this.#state.generation, abort.signal);
+    const done = this.#run(this.#state.generation, abort.signal, isProbe);
     this.#attempt = { done, abort };
     done.catch(() => {});
     return done;
@@ -115,7 +136,7 @@ export class ServerLifecycle implements AsyncDisposable {
   async reconnect(signal: AbortSignal): Promise<void> {
     this.#forgive();
     await this.close();
-    await withSignal(this.connect(), signal);
+    await withSignal(this.connect({ isProbe: true }), signal);
   }
 
   enable(): void {
@@ -133,12 +154,16 @@ export class ServerLifecycle implements AsyncDisposable {
     this.#crashes.reset();
   }
 
-  async #run(generation: number, signal: AbortSignal): Promise<Connection> {
+  async #run(generation: number, signal: AbortSignal, isProbe: boolean): Promise<Connection> {
     const { clock, connects } = this.parts;
+    const { gate } = this.hooks;
     let startedAt = clock.now();
+    let isTried = false;
     try {
       if (this.config.problem) throw this.config.problem;
       await this.#closing;
+      await gate?.enter(isProbe);
+      isTried = true;
       let opening: Promise<Connection> | undefined;
       await connects.run(signal, async () => {
         // The time a server had to queue for its turn is not held against it.
@@ -153,12 +178,14 @@ export class ServerLifecycle implements AsyncDisposable {
         throw signal.reason ?? closedError(this.config.name);
       }
       this.#attempt = undefined;
+      gate?.succeeded();
       this.#adopt(opened, clock.now() - startedAt, generation);
       return opened;
     } catch (error) {
       const known = toMcpctlError(error);
       if (this.#state.generation === generation && !signal.aborted) {
         this.#attempt = undefined;
+        if (isTried) gate?.failed(known);
         this.#fail(known, generation, clock.now() - startedAt);
         throw this.#lastThrown ?? known;
       }
@@ -230,7 +257,7 @@ export class ServerLifecycle implements AsyncDisposable {
   /** Books a failure, and plans the next try where there is to be one. */
   #fail(error: McpctlError, generation: number, durationMs: number | null): void {
     const at = this.#now();
-    this.#failures++;
+    if (error.code !== 'CIRCUIT_OPEN') this.#failures++;
     const isCrashLoop = isExit(error) && this.#crashes.record(Number(error.details?.starts ?? 1));
     const known = isCrashLoop ? crashLoopError(error, this.config.name) : error;
     this.#lastThrown = known;
@@ -244,7 +271,9 @@ export class ServerLifecycle implements AsyncDisposable {
     const isHopeless = isCrashLoop || needsPerson.has(known.code);
     const { clock, random, longLived } = this.parts;
     const backoff = { ...reconnectBackoff, jitter: this.config.reconnect.jitter };
-    const waitMs = longLived && !isHopeless && !this.#isDisposed ? backoffMs(this.#failures, backoff, random) : null;
+    const pauseMs = this.hooks.gate?.pauseMs();
+    const nextMs = pauseMs === undefined ? backoffMs(this.#failures, backoff, random) : pauseMs;
+    const waitMs = longLived && !isHopeless && !this.#isDisposed ? nextMs : null;
     const retryAt = waitMs === null ? null : new Date(clock.date().getTime() + waitMs).toISOString();
     this.#dispatch({ type: 'failed', at, generation, error: info, attempt: this.#failures, retryAt }, durationMs);
     if (waitMs !== null) this.#cancelRetry = clock.after(waitMs, () => void this.connect().catch(() => {}), { background: true });

@@ -2,6 +2,7 @@
 
 import type { ServerSource } from '../config/schema.js';
 import type { ErrorCode } from '../core/errors.js';
+import type { BreakerStatus } from '../policy/circuit-breaker.js';
 import type { ConfigChange } from './config-change.js';
 import type { ErrorInfo, ServerStatusName } from './server-state.js';
 
@@ -22,6 +23,8 @@ export interface ServerStatus {
   readonly retryAt: string | null;
   readonly generation: number;
   readonly health: 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
+  /** Of the server itself; tools may have breakers of their own (`breaker <server>`). */
+  readonly breaker: BreakerStatus;
   /** `none`: no login is stored, and none was asked for; `required`: the server refuses what it gets. */
   readonly auth: {
     readonly state: 'none' | 'valid' | 'required';
@@ -79,6 +82,18 @@ export type ManagerEvent =
       readonly outcome: 'ok' | 'tool-error' | ErrorCode;
     }
   | { readonly type: 'health-checked'; readonly server: string; readonly ok: boolean; readonly latencyMs: number | null }
+  | {
+      readonly type: 'breaker-changed';
+      readonly server: string;
+      /** Null: the breaker of the server itself. */
+      readonly tool: string | null;
+      readonly from: BreakerStatus['state'];
+      readonly to: BreakerStatus['state'];
+      /** ISO 8601 UTC; null while it is not open, and while it is held open by hand. */
+      readonly openUntil: string | null;
+      /** In a row, up to now. */
+      readonly failures: number;
+    }
   | { readonly type: 'warning'; readonly server: string | null; readonly message: string }
   /** Servers of one file wait for an approval; `changed` names those that had one. Told at the start and when a file changes. */
   | {

@@ -113,6 +113,12 @@ function newsIn(event: ManagerEvent): News | undefined {
   if (event.type === 'warning') {
     return event.server === null ? undefined : { server: event.server, text: `warning: ${event.message}`, isTrouble: true };
   }
+  if (event.type === 'breaker-changed') {
+    const { server, tool, to, openUntil } = event;
+    const until = openUntil === null ? '' : ` until ${openUntil}`;
+    const text = `circuit ${to}${until}${tool === null ? '' : ` for the tool ${tool}`}`;
+    return { server, text, isTrouble: to === 'open' };
+  }
   if (event.type !== 'server-state') return undefined;
   const { server, from, to, error, retryAt, durationMs } = event;
   switch (to) {
@@ -124,7 +130,9 @@ function newsIn(event: ManagerEvent): News | undefined {
       };
     case 'error': {
       const next = retryAt === null ? '' : `; next try at ${retryAt}`;
-      return { server, text: `${error?.code ?? 'error'}: ${error?.message ?? 'failed'}${next}`, isTrouble: true };
+      // A script that goes on calling a server that gets no calls would fill its log with that.
+      const isTrouble = error?.code !== 'CIRCUIT_OPEN';
+      return { server, text: `${error?.code ?? 'error'}: ${error?.message ?? 'failed'}${next}`, isTrouble };
     }
     case 'needs-auth':
       return { server, text: `needs a login: ${error?.message ?? ''}`, isTrouble: true };

@@ -201,6 +201,26 @@ const cases: readonly Case[] = [
     json: (data) => expect(data).toEqual({ servers: [] }),
   },
   {
+    command: 'breaker',
+    words: ['breaker', 'memory'],
+    human: (stdout) => expect(stdout).toMatch(/^memory: closed since \S+Z\n {2}failures in a row +0\n {2}failure rate +0 % /),
+    json: (data) =>
+      expect(data).toEqual({
+        server: 'memory',
+        breaker: {
+          state: 'closed',
+          since: expect.any(String),
+          openUntil: null,
+          consecutiveFailures: 0,
+          failureRate: 0,
+          rejected: 0,
+          lastFailureAt: null,
+          lastSuccessAt: null,
+        },
+        tools: [],
+      }),
+  },
+  {
     command: 'disable',
     words: ['disable', 'memory'],
     human: (stdout) => expect(stdout).toBe('memory is disabled\n'),

@@ -6,7 +6,7 @@ import { type ErrorCode, exitCodes } from '../../src/core/errors.js';
 import { startHttpServer, type TestServer } from '../support/http-server.js';
 import { runCli } from '../support/run-cli.js';
 import type { TempHome } from '../support/temp-home.js';
-import { errorOf, exampleConfig, expectHumanError, faultServer, homeWith } from './kit.js';
+import { errorOf, exampleConfig, expectHumanError, faultServer, homeWith, neverOpen } from './kit.js';
 import { callArrived, managed } from './managed.js';
 
 /** The exit codes as scripts rely on them; written out, because the table in the source is what is tested. */
@@ -32,6 +32,7 @@ const promised: Record<ErrorCode, number> = {
   TOOL_ERROR: 5,
   REQUEST_REFUSED: 5,
   TIMEOUT: 6,
+  CIRCUIT_OPEN: 7,
   OVERLOADED: 7,
   OUTCOME_UNKNOWN: 8,
   CONFIG_INVALID: 9,
@@ -47,6 +48,7 @@ const elsewhere: readonly ErrorCode[] = [
   'AUTH_UNAVAILABLE',
   'CREDENTIAL_STORE',
   'CRASH_LOOP',
+  'CIRCUIT_OPEN',
   'OVERLOADED',
   'UNTRUSTED',
   'CANCELLED',
@@ -85,18 +87,21 @@ describe('every error code', () => {
   let guarded: TestServer;
   beforeAll(async () => {
     guarded = await startHttpServer((_, response) => response.writeHead(401, { 'www-authenticate': 'Bearer' }).end());
-    home = await homeWith({
-      fault: faultServer(),
-      twin: faultServer(),
-      small: { ...faultServer(), maxMessageBytes: 100_000, tools: { include: ['big'] } },
-      exits: faultServer('exit-at-start=7'),
-      silent: { ...faultServer('silent'), timeouts: { connect: '1s', initialize: '1s' } },
-      missing: { command: 'no-such-program' },
-      refused: { url: 'http://127.0.0.1:9/mcp' },
-      guarded: { url: `${guarded.url}/mcp` },
-      off: { ...faultServer(), enabled: false },
-      unset: { command: 'node', env: { A: '${NOT_SET_ANYWHERE}' } },
-    });
+    home = await homeWith(
+      {
+        fault: faultServer(),
+        twin: faultServer(),
+        small: { ...faultServer(), maxMessageBytes: 100_000, tools: { include: ['big'] } },
+        exits: faultServer('exit-at-start=7'),
+        silent: { ...faultServer('silent'), timeouts: { connect: '1s', initialize: '1s' } },
+        missing: { command: 'no-such-program' },
+        refused: { url: 'http://127.0.0.1:9/mcp' },
+        guarded: { url: `${guarded.url}/mcp` },
+        off: { ...faultServer(), enabled: false },
+        unset: { command: 'node', env: { A: '${NOT_SET_ANYWHERE}' } },
+      },
+      neverOpen,
+    );
   });
   afterAll(async () => {
     await home[Symbol.asyncDispose]();

@@ -17,6 +17,9 @@ export const faultServer = (...faults: string[]) => ({
   args: [fixture('fault-stdio.mjs'), ...faults],
 });
 
+/** Defaults for servers that fail again and again on purpose: no breaker opens. */
+export const neverOpen = { defaults: { circuitBreaker: { maxFailures: 1_000_000, failureRateThreshold: 100 } } };
+
 /** A home with these servers; the servers' own files go there too. */
 export async function homeWith(mcpServers: Record<string, unknown>, more: Record<string, unknown> = {}): Promise<TempHome> {
   const home = await tempHome();

@@ -4,7 +4,7 @@ import { registry } from '../../src/cli/registry.js';
 import { runCli } from '../support/run-cli.js';
 import type { TempHome } from '../support/temp-home.js';
 import { startTerminal } from '../support/terminal.js';
-import { errorOf, esc, faultServer, homeWith } from './kit.js';
+import { errorOf, esc, faultServer, homeWith, neverOpen } from './kit.js';
 
 /** One line that works and one that fails, for each command; `null` where it cannot fail. */
 const lines: Readonly<Record<string, { readonly works: readonly string[]; readonly fails: readonly string[] }>> = {
@@ -29,6 +29,10 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   enable: { works: ['enable fault'], fails: ['enable', 'enable nowhere', 'enable fault --session'] },
   disable: { works: ['disable off'], fails: ['disable', 'disable nowhere'] },
   reconnect: { works: ['reconnect fault'], fails: ['reconnect', 'reconnect --failed', 'reconnect missing fault'] },
+  breaker: {
+    works: ['breaker off', 'breaker web'],
+    fails: ['breaker', 'breaker nowhere', 'breaker off halve', 'breaker off open'],
+  },
   // It leaves a process: attach.test.ts has it.
   up: { works: [], fails: ['up now', 'up --idle 5'] },
   down: { works: ['down'], fails: ['down now'] },
@@ -68,13 +72,16 @@ const settled = (text: string) =>
 describe('the output of every command', () => {
   let home: TempHome;
   beforeAll(async () => {
-    home = await homeWith({
-      fault: faultServer(),
-      missing: { command: 'no-such-program' },
-      unset: { command: 'node', env: { A: '${NOT_SET_ANYWHERE}' } },
-      off: { ...faultServer(), enabled: false },
-      web: { url: 'http://127.0.0.1:9/mcp', enabled: false },
-    });
+    home = await homeWith(
+      {
+        fault: faultServer(),
+        missing: { command: 'no-such-program' },
+        unset: { command: 'node', env: { A: '${NOT_SET_ANYWHERE}' } },
+        off: { ...faultServer(), enabled: false },
+        web: { url: 'http://127.0.0.1:9/mcp', enabled: false },
+      },
+      neverOpen,
+    );
     // The first run writes down what the others remember.
     await runCli(['status'], { home });
   });

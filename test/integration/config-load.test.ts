@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeServer } from '../../src/config/describe.js';
 import { formatProblem } from '../../src/config/position.js';
+import { presetNames } from '../../src/config/presets.js';
 import type { Config } from '../../src/config/schema.js';
 import { loadFor, serverOf } from '../support/load-config.js';
 import { tempHome } from '../support/temp-home.js';
@@ -52,6 +53,15 @@ describe('loadConfig', () => {
       },
       concurrency: { inFlight: 64, queue: 256 },
       trust: { annotations: false },
+      circuitBreaker: {
+        maxFailures: 5,
+        timeoutMs: 30_000,
+        maxHalfOpenRequests: 3,
+        successThreshold: 2,
+        failureRateThreshold: 50,
+        minSamples: 10,
+        tools: Object.create(null),
+      },
       stop: { graceMs: null, command: null },
       tools: { include: [], exclude: [] },
       maxMessageBytes: 16_777_216,
@@ -75,6 +85,30 @@ describe('loadConfig', () => {
     expect(server.health).toEqual({ intervalMs: 60_000, timeoutMs: 250 });
     expect(server.stop.graceMs).toBe(0);
   });
+
+  it.each(presetNames)(
+    'has a circuit breaker with preset %s, its values from the tool, the server, the defaults, in this order',
+    async (preset) => {
+      await using home = await tempHome();
+      await home.writeConfig({
+        defaults: { circuitBreaker: { maxFailures: 7, timeout: '10s' } },
+        mcpServers: {
+          a: { command: 'x', circuitBreaker: { timeout: '1m', tools: { search: { maxFailures: 2 }, other: {} } } },
+          b: { command: 'x' },
+        },
+      });
+      const config = await loadFor(home, { preset });
+      expect(config.problems).toEqual([]);
+      const rest = { maxHalfOpenRequests: 3, successThreshold: 2, failureRateThreshold: 50, minSamples: 10 };
+      expect(serverOf(config, 'a').circuitBreaker).toEqual({
+        ...rest,
+        maxFailures: 7,
+        timeoutMs: 60_000,
+        tools: { search: { ...rest, maxFailures: 2, timeoutMs: 60_000 }, other: { ...rest, maxFailures: 7, timeoutMs: 60_000 } },
+      });
+      expect(serverOf(config, 'b').circuitBreaker).toEqual({ ...rest, maxFailures: 7, timeoutMs: 10_000, tools: {} });
+    },
+  );
 
   it('starts 2 × cores servers at once, at least 4, or as many as the file says', async () => {
     await using home = await tempHome();

@@ -375,7 +375,7 @@ describe('explainServer', () => {
     });
     const two = await home.write(
       'two.json',
-      '{ "mcpServers": { "a": {\n  "command": "new",\n  "args": ["--api-key", "${KEY}"],\n  "env": { "N": "${HOME}" },\n  "timeouts": { "call": "90s" } } } }',
+      '{ "mcpServers": { "a": {\n  "command": "new",\n  "args": ["--api-key", "${KEY}"],\n  "env": { "N": "${HOME}" },\n  "timeouts": { "call": "90s" }, "circuitBreaker": { "tools": { "t": { "timeout": "5s" } } } } } }',
     );
     const config = await loadFor(home, { files: [one, two], env: { KEY: 'canary-00001', HOME: '/h' }, preset: 'development' });
     const explanation = explainServer(config, serverOf(config, 'a'));
@@ -411,6 +411,13 @@ describe('explainServer', () => {
       'concurrency.inFlight': [64, 'default'],
       'concurrency.queue': [256, 'default'],
       'trust.annotations': [false, 'default'],
+      'circuitBreaker.maxFailures': [5, 'default'],
+      'circuitBreaker.timeout': ['30s', 'default'],
+      'circuitBreaker.maxHalfOpenRequests': [3, 'default'],
+      'circuitBreaker.successThreshold': [2, 'default'],
+      'circuitBreaker.failureRateThreshold': [50, 'default'],
+      'circuitBreaker.minSamples': [10, 'default'],
+      'circuitBreaker.tools.t.timeout': ['5s', `${two}:5:72`],
       'stop.grace': [null, 'default'],
       'stop.command': [null, 'default'],
       'tools.include': [[], 'default'],

@@ -84,6 +84,7 @@ export function fakeParts(options: { longLived?: boolean; limit?: number; memory
   const memories = {
     read: async () => options.memory ?? {},
     write: (_hash: string, memory: ServerMemory) => void written.push(memory),
+    hasOpenBreaker: () => Object.values(options.memory?.breakers ?? {}).some(({ state }) => state !== 'closed'),
     flush: async () => {},
   } as unknown as ServerMemories;
   const parts: ManagerParts = {

@@ -6,6 +6,7 @@ import { McpctlError } from '../../core/errors.js';
 import type { Manager, ServerStatus } from '../../manager/manager.js';
 import type { ManagerEvent } from '../../manager/server-status.js';
 import type { CommandContext, Run, Text } from '../command.js';
+import { timeOfDay } from '../breaker-news.js';
 import { paint, table } from '../render.js';
 
 export const args = z.object({
@@ -73,6 +74,7 @@ const redrawnFor: ReadonlySet<string> = new Set<ManagerEvent['type']>([
   'server-state',
   'tools-changed',
   'health-checked',
+  'breaker-changed',
   'config-changed',
 ]);
 
@@ -121,7 +123,7 @@ export const text: Text<StatusData> = ({ servers, counts }, options) => {
   };
   const rows = servers.map((server) => [
     `${hue[server.status](marks[server.status])} ${server.name}`,
-    hue[server.status](server.status) + (server.health === 'degraded' ? chalk.yellow(' (degraded)') : ''),
+    hue[server.status](server.status) + chalk.yellow(troubleOf(server)),
     server.tools === null ? '-' : String(server.tools),
     server.latencyMs ? formatDuration(server.latencyMs.p50) : '-',
     server.transport,
@@ -154,8 +156,15 @@ function hintLines(servers: readonly ServerStatus[]): string[] {
   });
 }
 
-function noteOn({ status, lastError, retryAt, target, attempt }: ServerStatus): string {
-  if (!explained.has(status)) return target;
+/** What its name of a state does not say. */
+function troubleOf({ breaker, health }: ServerStatus): string {
+  if (breaker.state === 'closed') return health === 'degraded' ? ' (degraded)' : '';
+  return ` (circuit ${breaker.state})`;
+}
+
+function noteOn({ status, lastError, retryAt, target, attempt, breaker }: ServerStatus): string {
+  const { openUntil } = breaker;
+  if (!explained.has(status)) return openUntil === null ? target : `no calls until ${timeOfDay(openUntil)}; ${target}`;
   const retry = retryAt ? `; try ${attempt + 1} at ${retryAt.slice(11, 19)} UTC` : '';
   return `${lastError?.message ?? ''}${retry}`.replace(/\s+/g, ' ');
 }

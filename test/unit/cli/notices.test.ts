@@ -51,6 +51,35 @@ function fail(
 const lines = () => blocks.flat();
 
 describe('Notices', () => {
+  it('tells that a circuit opened and closed in one line each, and neither that it is half-open nor what a command tells itself', async () => {
+    const breaker = (to: 'open' | 'half-open' | 'closed', more: { tool?: string; openUntil?: string | null } = {}) =>
+      notices.handle({
+        type: 'breaker-changed',
+        server: 'files',
+        tool: null,
+        from: 'closed',
+        to,
+        openUntil: to === 'open' ? '2026-01-01T00:00:30.000Z' : null,
+        failures: 5,
+        ...more,
+      });
+    breaker('open');
+    breaker('half-open');
+    breaker('closed');
+    breaker('open', { tool: 'sea\u001brch' });
+    breaker('open', { openUntil: null });
+    const unmute = notices.mute((server) => server === 'files');
+    breaker('open');
+    unmute();
+    await clock.advance(50);
+    expect(lines()).toEqual([
+      '! files: circuit open after 5 failures in a row, no calls until 00:00:30 UTC',
+      '+ files: circuit closed, calls go through again',
+      '! files/seach: circuit open after 5 failures in a row, no calls until 00:00:30 UTC',
+      '! files: circuit opened by hand, no calls',
+    ]);
+  });
+
   it('tells connection, tools and time of one server in one line, 50 ms after the tools are known', async () => {
     state('files', 'connecting', 'connected', { durationMs: 312 });
     await clock.advance(30);

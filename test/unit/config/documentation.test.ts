@@ -31,9 +31,17 @@ describe('docs/configuration.md', () => {
     ['timeouts.call', defaults.timeouts.callMs],
     ['health.interval', defaults.health.intervalMs],
     ['health.timeout', defaults.health.timeoutMs],
+    ['circuitBreaker.timeout', defaults.circuitBreaker.timeoutMs],
   ])('tells the default of %s: %d ms', (key, ms) => {
     expect(rows.get(key)?.value).toBe(`\`${ms / 1000}s\``);
   });
+
+  it.each(Object.entries(defaults.circuitBreaker).filter(([key]) => key !== 'tools' && key !== 'timeoutMs'))(
+    'tells the default of circuitBreaker.%s: %d',
+    (key, value) => {
+      expect(rows.get(`circuitBreaker.${key}`)?.value).toBe(`\`${value}\``);
+    },
+  );
 
   it('tells the bounds and the default of maxMessageBytes', () => {
     expect(rows.get('maxMessageBytes')?.value).toContain(`\`${defaults.maxMessageBytes}\``);
