@@ -101,17 +101,17 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   const own = (path: KeyPath, value: JsonValue, isWritten: boolean) =>
     add(path, value, isWritten ? written(path) : origin('default'));
   /** A value that a layer of defaults may have, the highest first. */
-  const layered = (kind: 'timeouts' | 'health' | 'cache', key: string, value: JsonValue) => {
+  const layered = (kind: 'timeouts' | 'health' | 'cache', key: string, value: JsonValue, path: KeyPath = [kind, key]) => {
     const says = (layer: DefaultValues | undefined) =>
       (layer?.[kind] as Record<string, unknown> | undefined)?.[key] !== undefined;
-    if (says(entry)) return add([kind, key], value, written([kind, key]));
+    if (says(entry)) return add(path, value, written([kind, key]));
     const by = layers.files.findLast(({ parsed }) => says(parsed?.content.defaults))?.parsed?.document;
     if (by) {
       const position = by.position(['defaults', kind, key], { key: true });
-      return add([kind, key], value, origin('file', { file: by.file, ...position }));
+      return add(path, value, origin('file', { file: by.file, ...position }));
     }
-    if (says(presets[layers.preset])) return add([kind, key], value, origin('preset', { preset: layers.preset }));
-    return add([kind, key], value, origin('default'));
+    if (says(presets[layers.preset])) return add(path, value, origin('preset', { preset: layers.preset }));
+    return add(path, value, origin('default'));
   };
 
   const { shown } = server;
@@ -142,6 +142,14 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   layered('health', 'timeout', durationText(health.timeoutMs));
   layered('cache', 'enabled', cache.enabled);
   layered('cache', 'ttl', durationText(cache.ttlMs));
+  layered('cache', 'maxSize', cache.maxSize);
+  layered('cache', 'policy', cache.policy);
+  if (cache.results) {
+    own(['cache', 'results', 'tools'], [...cache.results.tools], true);
+    const [path, ttl] = [['cache', 'results', 'ttl'], durationText(cache.results.ttlMs)];
+    if (entry.cache?.results?.ttl !== undefined) own(path, ttl, true);
+    else layered('cache', 'ttl', ttl, path);
+  }
   if (shown.type === 'stdio') {
     own(['stop', 'grace'], stop.graceMs === null ? null : durationText(stop.graceMs), entry.stop?.grace !== undefined);
     own(['stop', 'command'], stop.command ? [...stop.command] : null, entry.stop?.command !== undefined);

@@ -125,6 +125,8 @@ function defaultOf(name: string): unknown {
     'health.timeout': durationText(defaults.health.timeoutMs),
     'cache.enabled': defaults.cache.enabled,
     'cache.ttl': durationText(defaults.cache.ttlMs),
+    'cache.maxSize': defaults.cache.maxSize,
+    'cache.policy': defaults.cache.policy,
   };
   return Object.hasOwn(known, name) ? known[name] : undefined;
 }

@@ -12,7 +12,6 @@ const laterKeys: Readonly<Record<string, readonly string[]>> = {
   defaults: ['retry', 'circuitBreaker', 'pool'],
   server: ['retry', 'circuitBreaker', 'pool', 'concurrency', 'balance', 'stateless', 'pin', 'oauth', 'trust'],
   timeouts: ['idle'],
-  cache: ['maxSize', 'policy'],
 };
 
 /** What other programs call something that mcpctl has in another form. Exact equivalents are read, see `dialect`. */

@@ -159,8 +159,12 @@ class SdkConnection implements Connection {
     const result = await this.#request('tools/list', signal, () =>
       this.client.listTools(undefined, { signal, timeout: neverMs, cacheMode: 'refresh' }),
     );
-    const ttlMs = (result as { ttlMs?: unknown }).ttlMs;
-    return { tools: result.tools, ttlMs: typeof ttlMs === 'number' && Number.isFinite(ttlMs) && ttlMs >= 0 ? ttlMs : null };
+    const { ttlMs, cacheScope } = result as { ttlMs?: unknown; cacheScope?: unknown };
+    return {
+      tools: result.tools,
+      ttlMs: ttlMs === undefined ? null : ttlHint(ttlMs),
+      ...(cacheScope === 'public' ? { isPublic: true } : {}),
+    };
   }
 
   async callTool(
@@ -276,6 +280,11 @@ class SdkConnection implements Connection {
     await this.client.close().catch(() => {});
     await this.transport.close().catch(() => {});
   }
+}
+
+/** A time to live that is no time says at least that the list is not to be kept. */
+function ttlHint(ttlMs: unknown): number {
+  return typeof ttlMs === 'number' && ttlMs > 0 ? ttlMs : 0;
 }
 
 /** The session was known to be over before anything was sent. */

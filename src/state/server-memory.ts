@@ -22,7 +22,14 @@ export interface ServerMemory {
   };
   /** When it was seen, in epoch milliseconds, that the server does not leave at the end of its input. */
   readonly lingers?: number;
-  readonly tools?: { readonly list: readonly RememberedTool[]; readonly at: number; readonly ttlMs: number };
+  readonly tools?: {
+    readonly list: readonly RememberedTool[];
+    readonly at: number;
+    readonly ttlMs: number;
+    /** Whose list it is: absent without a login, and for a list that is public. */
+    readonly login?: string | undefined;
+    readonly isPublic?: true | undefined;
+  };
 }
 
 /** 20 MB: ten thousand tools with large schemas. A larger file is not ours. */
@@ -30,7 +37,7 @@ const maxBytes = 20 * 1024 ** 2;
 
 /** The files of all servers. Reading a missing, broken or foreign file gives nothing; writing never fails a command. */
 export class ServerMemories {
-  readonly #pending = new Map<string, Promise<void>>();
+  readonly #pending = new Map<string, Promise<unknown>>();
 
   /** @param onWarning told once when the state directory cannot be written. */
   constructor(
@@ -62,17 +69,28 @@ export class ServerMemories {
     }
   }
 
-  /** Stores what is known now; writes of one server follow each other. Not fsynced: a lost cache costs one round trip. */
-  write(hash: string, memory: ServerMemory): void {
+  /**
+   * Stores what is known now; writes of one server follow each other. Not fsynced: a lost cache costs one round trip.
+   *
+   * @returns whether it could be written; never rejects
+   */
+  write(hash: string, memory: ServerMemory): Promise<boolean> {
     const before = this.#pending.get(hash) ?? Promise.resolve();
     const text = `${JSON.stringify({ version: 1, ...memory })}\n`;
     const write = before
       .then(() => writeFileAtomic(this.#path(hash), text, { mode: 0o600, durable: false }))
-      .catch((error: unknown) => this.#warnOnce(error))
+      .then(
+        () => true,
+        (error: unknown) => {
+          this.#warnOnce(error);
+          return false;
+        },
+      )
       .finally(() => {
         if (this.#pending.get(hash) === write) this.#pending.delete(hash);
       });
     this.#pending.set(hash, write);
+    return write;
   }
 
   /** Resolves when every write so far has ended. */
@@ -109,5 +127,7 @@ const isToolList = (tools: unknown): boolean =>
   isRecord(tools) &&
   typeof tools.at === 'number' &&
   typeof tools.ttlMs === 'number' &&
+  (tools.login === undefined || typeof tools.login === 'string') &&
+  (tools.isPublic === undefined || tools.isPublic === true) &&
   Array.isArray(tools.list) &&
   tools.list.every((tool) => isRecord(tool) && typeof tool.name === 'string' && isRecord(tool.inputSchema));

@@ -23,6 +23,10 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   enable: { works: ['enable fault'], fails: ['enable', 'enable nowhere', 'enable fault --session'] },
   disable: { works: ['disable off'], fails: ['disable', 'disable nowhere'] },
   reconnect: { works: ['reconnect fault'], fails: ['reconnect', 'reconnect --failed', 'reconnect missing fault'] },
+  cache: {
+    works: ['cache', 'cache clear', 'cache clear fault'],
+    fails: ['cache fault', 'cache clear nowhere', 'cache clear fault x'],
+  },
   // It leaves a process: attach.test.ts has it.
   up: { works: [], fails: ['up now', 'up --idle 5'] },
   down: { works: ['down'], fails: ['down now'] },

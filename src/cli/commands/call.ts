@@ -14,10 +14,11 @@ export const args = z.object({
   input: z._default(z.object({ words: z.array(z.string()), pairs: z.array(z.custom<InputWord>()) }), { words: [], pairs: [] }),
   args: z.optional(z.string()),
   timeout: z.optional(z.number()),
+  noCache: z._default(z.boolean(), false),
 });
 
 export const run: Run<typeof args, CallToolResult> = async (
-  { tool: first, input, args: argsText, timeout },
+  { tool: first, input, args: argsText, timeout, noCache },
   { manager, signal },
 ) => {
   const words = [first, ...input.words];
@@ -28,7 +29,7 @@ export const run: Run<typeof args, CallToolResult> = async (
   const toolArgs = toolInput(input.pairs, argsText, found.tool);
   await manager.checkInput(found.server, found.tool, toolArgs);
   const data = await manager
-    .call({ ...found, args: toolArgs, signal, timeoutMs: timeout })
+    .call({ ...found, args: toolArgs, signal, timeoutMs: timeout, isAnew: noCache })
     .catch((error: unknown) => Promise.reject(withHint(error, found.server, found.tool.name)));
   const outcome = { data, verbatim: true };
   return data.isError === true ? { ...outcome, error: toolError(found.server, found.tool.name, data) } : outcome;

@@ -1,13 +1,21 @@
 /** How long a list of tools is believed: its server's word, else the configured time, and not at all with the cache off. */
 import { describe, expect, it } from 'vitest';
-import { ToolCache } from '../../../src/manager/tool-cache.js';
+import { ToolCache, type ToolList } from '../../../src/manager/tool-cache.js';
+import { Cache } from '../../../src/policy/cache.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
 const page = (ttlMs: number | null) => async () => ({ tools: [], ttlMs });
 
 async function cacheWith(options: { enabled: boolean; ttlMs: number }, hint: number | null) {
   const clock = new FakeClock();
-  const cache = new ToolCache(clock, options, () => {});
+  const kept = new Cache<ToolList | string>({ maxSize: 100, policy: 'lru' }, clock);
+  const cache = new ToolCache(
+    kept,
+    clock,
+    options,
+    () => undefined,
+    () => {},
+  );
   await cache.refresh(page(hint));
   return { clock, cache };
 }
