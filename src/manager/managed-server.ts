@@ -83,7 +83,7 @@ export class ManagedServer implements AsyncDisposable {
         this.#health.stop();
         // Announcements of a change may have been missed, and what answers next may be another program.
         if (parts.longLived) this.cache.toolsChanged();
-        else this.cache.dropResults();
+        else this.cache.results.drop();
         if (reason.details?.reason === 'era-changed') this.#recall.remember({ era: undefined });
       },
     };

@@ -199,11 +199,11 @@ export class Manager implements AsyncDisposable {
 
   /** Calls a tool, or gives the kept result of an equal call where the configuration wants that. */
   async call(request: CallRequest): Promise<CallToolResult> {
-    const { server: name, tool, args, signal, timeoutMs, isAnew = false } = request;
-    const server = this.#servers.get(name);
-    if (!server.cache.keepsResults(tool)) return this.#send(server, request);
-    const options = { signal, isAlone: timeoutMs !== undefined, isAnew };
-    return server.cache.throughResults(tool, args, options, (until) => this.#send(server, { ...request, signal: until }));
+    const server = this.#servers.get(request.server);
+    const { results } = server.cache;
+    return results.isOn
+      ? results.call(request, (signal) => this.#send(server, { ...request, signal }))
+      : this.#send(server, request);
   }
 
   /** See runToolCall for how a call travels. */

@@ -162,7 +162,7 @@ class SdkConnection implements Connection {
     const { ttlMs, cacheScope } = result as { ttlMs?: unknown; cacheScope?: unknown };
     return {
       tools: result.tools,
-      ttlMs: ttlMs === undefined ? null : ttlHint(ttlMs),
+      ttlMs: typeof ttlMs === 'number' ? ttlMs : null,
       ...(cacheScope === 'public' ? { isPublic: true } : {}),
     };
   }
@@ -280,11 +280,6 @@ class SdkConnection implements Connection {
     await this.client.close().catch(() => {});
     await this.transport.close().catch(() => {});
   }
-}
-
-/** A time to live that is no time says at least that the list is not to be kept. */
-function ttlHint(ttlMs: unknown): number {
-  return typeof ttlMs === 'number' && ttlMs > 0 ? ttlMs : 0;
 }
 
 /** The session was known to be over before anything was sent. */

@@ -98,11 +98,11 @@ export class Cache<V extends object | string> implements Disposable {
   /** Keeps a value in the place of an earlier one, if it can be kept. What has expired makes room first. */
   set(key: string, { value, ttlMs, at = this.#now(), bytes = 0 }: Keepable<V>): void {
     const { maxSize, maxBytes = Number.POSITIVE_INFINITY } = this.limits;
+    this.#purge();
     const before = this.#entries.get(key);
     if (before) this.#remove(before);
     const entry = { key, value, at, expiresAt: at + ttlMs, bytes, hits: before?.hits ?? 0 };
     if (maxSize < 1 || bytes > maxBytes || !isAlive(entry, this.#now())) return;
-    this.#purge();
     while (this.#entries.size >= maxSize || this.#bytes + bytes > maxBytes) {
       this.#remove(this.#victim());
       this.#counters.evictions++;
@@ -171,6 +171,7 @@ export class Cache<V extends object | string> implements Disposable {
 
   /** Forgets a key. Who asks from now on gets a request of their own. */
   delete(key: string): void {
+    this.#purge();
     const entry = this.#entries.get(key);
     if (entry) this.#remove(entry);
     this.#flights.delete(key);
