@@ -16,8 +16,8 @@ import { runToolCall } from './call-pipeline.js';
 import type { ConfigChange } from './config-change.js';
 import type { ManagedServer } from './managed-server.js';
 import type { ManagerParts } from './manager-parts.js';
-import { withSignal } from './server-lifecycle.js';
 import type { CachedThing, CacheStatus } from './server-cache.js';
+import { withSignal } from './server-lifecycle.js';
 import { isUsable, ServerSet } from './server-set.js';
 import type { ManagerEvent, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
@@ -198,16 +198,14 @@ export class Manager implements AsyncDisposable {
   }
 
   /** Calls a tool, or gives the kept result of an equal call where the configuration wants that. */
-  async call(request: CallRequest): Promise<CallToolResult> {
-    const server = this.#servers.get(request.server);
-    const { results } = server.cache;
-    return results.isOn
-      ? results.call(request, (signal) => this.#send(server, { ...request, signal }))
-      : this.#send(server, request);
+  call(request: CallRequest): Promise<CallToolResult> {
+    const results = this.#servers.find(request.server)?.cache.results;
+    return results?.isOn ? results.call(request, (signal) => this.#send({ ...request, signal })) : this.#send(request);
   }
 
   /** See runToolCall for how a call travels. */
-  async #send(server: ManagedServer, { server: name, tool, args, signal, timeoutMs }: CallRequest): Promise<CallToolResult> {
+  async #send({ server: name, tool, args, signal, timeoutMs }: CallRequest): Promise<CallToolResult> {
+    const server = this.#servers.get(name);
     const { callMs, callTotalMs } = server.config.timeouts;
     const timeouts = timeoutMs === undefined ? { callMs, callTotalMs } : { callMs: timeoutMs, callTotalMs: timeoutMs };
     const parts = { clock: this.#options.clock, events: this.events, server };

@@ -85,6 +85,7 @@ export class ServerCache implements Disposable {
     const { config, clock } = this.#options;
     const { enabled, policy, maxSize, ttlMs } = config.cache;
     const now = clock.date().getTime();
+    this.tools.dropOthers();
     const kept = this.#cache.entries();
     const { known } = this.tools;
     // A list that is no longer fresh still is known: names are completed from it.

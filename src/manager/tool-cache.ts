@@ -41,7 +41,7 @@ export class ToolCache {
 
   /** What was known in an earlier run; never replaces something newer. */
   restore(list: ToolList): void {
-    if (this.#known && this.#known.at >= list.at) return;
+    if (!this.#isOurs(list) || (this.#known && this.#known.at >= list.at)) return;
     this.#known = list;
     this.cache.set(toolsKey, this.#keepable(list));
   }
@@ -53,13 +53,18 @@ export class ToolCache {
 
   /** The last known list while its time to live has not passed and no change was announced. Counts as a use of the cache. */
   get fresh(): ToolList | undefined {
-    if (this.#known && !this.#isOurs(this.#known)) this.clear();
+    this.dropOthers();
     return this.cache.get(toolsKey) as ToolList | undefined;
   }
 
   /** The server announced a change: the next reader asks again, whatever the time to live says. */
   invalidate(): void {
     this.cache.delete(toolsKey);
+  }
+
+  /** Forgets the list if it is that of another login. */
+  dropOthers(): void {
+    if (this.#known && !this.#isOurs(this.#known)) this.clear();
   }
 
   /** Forgets the list, and what is still under way. */

@@ -4,7 +4,11 @@ import type { AccountRecord } from '../../../src/config/accounts.js';
 import type { CacheOptions, Config, ServerConfig } from '../../../src/config/schema.js';
 import { McpctlError } from '../../../src/core/errors.js';
 import { Manager, type Tool } from '../../../src/manager/manager.js';
+import { ResultCache } from '../../../src/manager/result-cache.js';
+import type { ToolList } from '../../../src/manager/tool-cache.js';
 import type { CallToolResult } from '../../../src/mcp/connection.js';
+import { Cache } from '../../../src/policy/cache.js';
+import { FakeClock } from '../../support/fake-clock.js';
 import { FakeConnection, fakeParts, serverConfig, settle } from '../../support/fake-connection.js';
 
 const { signal } = new AbortController();
@@ -143,6 +147,26 @@ describe('a result', () => {
   });
 });
 
+it('a result is for one definition, one login, one tool: none of them may differ', async () => {
+  const { signal } = new AbortController();
+  const cache = new Cache<ToolList | string>({ maxSize: 100, policy: 'lru' }, new FakeClock());
+  const options = { ...serverConfig().cache, results: { tools: ['*'], ttlMs: 1000 } };
+  let sent = 0;
+  const send = async (): Promise<CallToolResult> => ({ content: [], structuredContent: ++sent });
+  const ask = (hash: string, login: string | undefined, name: string) =>
+    new ResultCache(cache, { hash, cache: options }, () => login).call({ tool: { ...look, name }, args: {}, signal }, send);
+  const whoAndWhat: [string, string | undefined, string][] = [
+    ['h', undefined, 'a'],
+    ['h', 'ann', 'a'],
+    ['h', 'bob', 'a'],
+    ['i', 'ann', 'a'],
+    ['h', 'ann', 'b'],
+  ];
+  for (let round = 0; round < 2; round++) {
+    for (const [index, one] of whoAndWhat.entries()) expect((await ask(...one)).structuredContent).toBe(index + 1);
+  }
+});
+
 describe('results are worthless', () => {
   it('after a call of a tool that may write, also when that failed', async () => {
     const { call, answerWith } = await rig();
@@ -157,11 +181,15 @@ describe('results are worthless', () => {
     expect(await call(look)).toBe('answer 5');
   });
 
-  it('also those that were asked for before the writing had ended', async () => {
+  it.each<[string, Tool, object]>([
+    ['', look, {}],
+    ['with a time limit of its own, ', look, { timeoutMs: 1000 }],
+    ['of an idempotent tool, ', put, { timeoutMs: 1000 }],
+  ])('when they come of a call that %sbegan before the writing had ended', async (_, which, more) => {
     const { call, answerWith } = await rig();
     let finish = () => {};
     answerWith((n) => new Promise((resolve) => (finish = () => resolve({ content: [{ type: 'text', text: `answer ${n}` }] }))));
-    const reading = call(look);
+    const reading = call(which, {}, more);
     await settle();
     const finishReading = finish;
     const writing = call(write);
@@ -171,7 +199,7 @@ describe('results are worthless', () => {
     finishReading();
     expect(await reading).toBe('answer 1');
     answerWith(async (n) => ({ content: [{ type: 'text', text: `answer ${n}` }] }));
-    expect(await call(look)).toBe('answer 3');
+    expect(await call(which)).toBe('answer 3');
   });
 
   it('after an idempotent tool has run, but for its own; setting 1, then 2, then 1 runs it 3 times', async () => {
@@ -198,10 +226,17 @@ describe('results are worthless', () => {
     expect(await call(look)).toBe('answer 2');
     await manager.clearCaches(['files']);
     expect(await call(look)).toBe('answer 3');
+    await manager.listTools('files', signal);
+    const { lists } = connections[0]!;
+    await manager.listTools('files', signal);
+    expect(connections[0]!.lists).toBe(lists);
     connections[0]!.lose(new McpctlError('UNAVAILABLE', 'gone', { details: { reason: 'session-lost' } }));
     await settle();
     expect(await call(look)).toBe('answer 4');
     expect(calls()).toBe(4);
+    // An announcement may have been missed.
+    await manager.listTools('files', signal);
+    expect(connections[1]!.lists).toBe(1);
   });
 });
 
@@ -290,6 +325,16 @@ describe('the state of a cache', () => {
     expect(await manager.clearCaches(['files'])).toEqual({ cleared: [{ server: 'files', entries: 1 }], failures: [] });
     expect(manager.caches()[0]?.entries).toEqual([]);
     expect(manager.knownTools('files')).toBeUndefined();
+  });
+
+  it('is cleared in memory although the disk cannot be written, and that is an error', async () => {
+    const { manager, parts } = await rig();
+    await manager.listTools('files', signal);
+    Object.assign(parts.memories, { write: async () => false, dir: '/state' });
+    const { cleared, failures } = await manager.clearCaches(['files']);
+    expect(cleared).toEqual([]);
+    expect(failures).toMatchObject([{ code: 'CONFIG_INVALID', server: 'files', message: expect.stringContaining('/state') }]);
+    expect(manager.caches()[0]?.size).toBe(0);
   });
 
   it('clears nothing at all when one of the names is unknown', async () => {
