@@ -127,7 +127,7 @@ export const registry: readonly CommandSpec[] = [
     name: 'cache',
     summary: 'Show what is kept of each server: lists, results, hits and misses; clear forgets it',
     description:
-      'Connects to nothing. With a running manager (up, or an open REPL) these are its lists, results and counts; without one the lists that earlier commands left on disk. A stale list is still used to complete names, and asked for anew by the next who needs it.\nclear forgets lists and results, in memory and on disk. docs/caching.md tells what is kept, and for how long.',
+      'Connects to nothing. With a running manager (up, or an open REPL) these are its lists, results and counts; without one the lists that earlier commands left on disk. A stale list is still used to complete names, and asked for anew by the next who needs it.\nclear forgets lists and results, in memory and on disk; a manager then asks connected servers anew. docs/caching.md tells what is kept, and for how long.',
     examples: ['cache', 'cache --json', 'cache clear', 'cache clear github'],
     positionals: [
       { name: 'action', summary: 'clear; without it, show', choices: ['clear'] },

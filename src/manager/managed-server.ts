@@ -318,10 +318,12 @@ export class ManagedServer implements AsyncDisposable {
       : { ...list, tools: list.tools.filter(({ name }) => this.#isAllowed(name)) };
   }
 
-  /** Forgets lists and results, here and on the disk. @returns how many there were @throws as `forgetTools` */
+  /** Forgets lists and results, here and on the disk. @returns how many there were @throws as `ServerRecall.forgetTools` */
   async clearCache(): Promise<number> {
     await this.#remembering;
     const count = this.cache.clear();
+    // Names are completed from the list, so it is soon asked for again.
+    if (this.parts.longLived && this.life.current) this.#relist.trigger();
     return (await this.#recall.forgetTools()) ? Math.max(count, 1) : count;
   }
 

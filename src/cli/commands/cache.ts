@@ -27,7 +27,9 @@ export const run: Run<typeof args, CacheData> = async ({ action, server }, { man
   const others = failures.length - 1;
   const message = others === 0 ? first.message : `${first.message}, nor that of ${others} more`;
   const { code, hint, server: of, details } = first;
-  return { data: { cleared }, error: new McpctlError(code, message, { cause: first, hint, server: of, details }) };
+  const error = new McpctlError(code, message, { cause: first, hint, server: of, details });
+  if (cleared.length === 0) throw error;
+  return { data: { cleared }, error };
 };
 
 export const text: Text<CacheData, typeof args> = (data, options) => {

@@ -325,6 +325,9 @@ describe('the state of a cache', () => {
     expect(await manager.clearCaches(['files'])).toEqual({ cleared: [{ server: 'files', entries: 1 }], failures: [] });
     expect(manager.caches()[0]?.entries).toEqual([]);
     expect(manager.knownTools('files')).toBeUndefined();
+    // Names are completed from the list, so it does not stay away for long.
+    await clock.advance(300);
+    expect(manager.knownTools('files')).toHaveLength(1);
   });
 
   it('is cleared in memory although the disk cannot be written, and that is an error', async () => {
