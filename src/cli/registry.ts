@@ -82,6 +82,7 @@ export const registry: readonly CommandSpec[] = [
       { name: 'args', value: 'json|@file|-', summary: 'All arguments as one JSON object' },
       timeoutFlag('End the call after this long, counted from the moment the server is ready'),
       { name: 'retry-unsafe', summary: 'When the answer was lost, send it again although it may have run already' },
+      { name: 'no-cache', summary: 'Ask the server although a result is kept (cache.results in the configuration)' },
     ],
     load: () => import('./commands/call.js'),
   },
@@ -135,6 +136,19 @@ export const registry: readonly CommandSpec[] = [
     ],
     flags: [],
     load: () => import('./commands/breaker.js'),
+  },
+  {
+    name: 'cache',
+    summary: 'Show what is kept of each server: lists, results, hits and misses; clear forgets it',
+    description:
+      'Connects to nothing. With a running manager (up, or an open REPL) these are its lists, results and counts; without one the lists that earlier commands left on disk. A stale list is still used to complete names, and asked for anew by the next who needs it.\nclear forgets lists and results, in memory and on disk; a manager then asks connected servers anew. docs/caching.md tells what is kept, and for how long.',
+    examples: ['cache', 'cache --json', 'cache clear', 'cache clear github'],
+    positionals: [
+      { name: 'action', summary: 'clear; without it, show', choices: ['clear'] },
+      { name: 'server', summary: 'Name of a server; without it, all', complete: 'server', after: ['clear'] },
+    ],
+    flags: [],
+    load: () => import('./commands/cache.js'),
   },
   {
     name: 'up',

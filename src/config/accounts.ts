@@ -32,6 +32,14 @@ export function accountsFor(settings: Readonly<Record<string, unknown>>, resourc
   return found;
 }
 
+/**
+ * Stands for one login and nobody else's, and tells nothing of it: what a server said to one is not shown to another. A login that is
+ * stored anew counts as another one, because the same name may then be somebody else.
+ */
+export function loginId({ account, issuer, client, savedAt }: AccountRecord & { readonly account: string }): string {
+  return hashOf({ account, issuer, client, savedAt }).slice(0, 32);
+}
+
 /** Stores or removes (`null`) a record, under the lock of the settings and in one step. @throws as `updateSettings` */
 export function setAccount(
   configDir: string,

@@ -101,21 +101,26 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   const own = (path: KeyPath, value: JsonValue, isWritten: boolean) =>
     add(path, value, isWritten ? written(path) : origin('default'));
   /** A value that a layer of defaults may have, the highest first. */
-  const layered = (kind: 'timeouts' | 'health' | 'cache' | 'retry' | 'circuitBreaker', key: string, value: JsonValue) => {
+  const layered = (
+    kind: 'timeouts' | 'health' | 'cache' | 'retry' | 'circuitBreaker',
+    key: string,
+    value: JsonValue,
+    path: KeyPath = [kind, key],
+  ) => {
     /** The key that decides: the value's own, or the name of a set of values. */
     const decides = (layer: DefaultValues | undefined) => {
       const keys = kind === 'retry' ? [key, 'preset'] : [key];
       return keys.find((one) => (layer?.[kind] as Record<string, unknown> | undefined)?.[one] !== undefined);
     };
     const inEntry = decides(entry);
-    if (inEntry !== undefined) return add([kind, key], value, written([kind, inEntry]));
+    if (inEntry !== undefined) return add(path, value, written([kind, inEntry]));
     const by = layers.files.findLast(({ parsed }) => decides(parsed?.content.defaults))?.parsed;
     if (by) {
       const position = by.document.position(['defaults', kind, decides(by.content.defaults)!], { key: true });
-      return add([kind, key], value, origin('file', { file: by.document.file, ...position }));
+      return add(path, value, origin('file', { file: by.document.file, ...position }));
     }
-    if (decides(presets[layers.preset])) return add([kind, key], value, origin('preset', { preset: layers.preset }));
-    return add([kind, key], value, origin('default'));
+    if (decides(presets[layers.preset])) return add(path, value, origin('preset', { preset: layers.preset }));
+    return add(path, value, origin('default'));
   };
 
   const { shown } = server;
@@ -146,6 +151,14 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   layered('health', 'timeout', durationText(health.timeoutMs));
   layered('cache', 'enabled', cache.enabled);
   layered('cache', 'ttl', durationText(cache.ttlMs));
+  layered('cache', 'maxSize', cache.maxSize);
+  layered('cache', 'policy', cache.policy);
+  if (cache.results) {
+    own(['cache', 'results', 'tools'], [...cache.results.tools], true);
+    const [path, ttl] = [['cache', 'results', 'ttl'], durationText(cache.results.ttlMs)];
+    if (entry.cache?.results?.ttl !== undefined) own(path, ttl, true);
+    else layered('cache', 'ttl', ttl, path);
+  }
   layered('retry', 'strategy', retry.strategy);
   layered('retry', 'baseDelay', durationText(retry.baseDelayMs));
   layered('retry', 'maxDelay', durationText(retry.maxDelayMs));

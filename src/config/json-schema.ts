@@ -135,6 +135,8 @@ function defaultOf(name: string): unknown {
     'circuitBreaker.successThreshold': defaults.circuitBreaker.successThreshold,
     'circuitBreaker.failureRateThreshold': defaults.circuitBreaker.failureRateThreshold,
     'circuitBreaker.minSamples': defaults.circuitBreaker.minSamples,
+    'cache.maxSize': defaults.cache.maxSize,
+    'cache.policy': defaults.cache.policy,
   };
   return Object.hasOwn(known, name) ? known[name] : undefined;
 }

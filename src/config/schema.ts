@@ -59,11 +59,19 @@ export interface HealthOptions {
   readonly timeoutMs: number;
 }
 
-/** Lists of tools that are kept for later use. */
+/** Which entry of a full cache goes first: the one unused for longest, the least used, the oldest, the soonest to expire. */
+export type CachePolicy = 'lru' | 'lfu' | 'fifo' | 'ttl';
+
+/** What is kept for later use: lists, and results of tools where that is asked for. */
 export interface CacheOptions {
   readonly enabled: boolean;
   /** How long a list counts as fresh when its server does not say. */
   readonly ttlMs: number;
+  /** Entries at most, lists and results together. */
+  readonly maxSize: number;
+  readonly policy: CachePolicy;
+  /** Tools (globs) whose results are kept, if they are annotated read-only or idempotent; `null` = of none. */
+  readonly results: { readonly tools: readonly string[]; readonly ttlMs: number } | null;
 }
 
 export interface ReconnectOptions {
@@ -269,8 +277,8 @@ export const defaults = {
   },
   /** Design: a dead server is noticed within half a minute, a slow check never blocks a call. */
   health: { intervalMs: 30 * second, timeoutMs: 5 * second },
-  /** Design: a list is believed for 5 minutes unless its server says otherwise. */
-  cache: { enabled: true, ttlMs: 5 * minute },
+  /** Design: a list is believed for 5 minutes unless its server says otherwise; 100 entries, the longest unused goes first. */
+  cache: { enabled: true, ttlMs: 5 * minute, maxSize: 100, policy: 'lru', results: null },
   /** Many servers that went down together do not come back at the same instant. */
   reconnect: { jitter: 0.5 },
   /** Production design: the preset `standard`. */

@@ -18,6 +18,8 @@ export function serverOptions(entry: ServerEntry, layers: DefaultValues): Server
   const callMs = timeouts.call ?? defaults.timeouts.callMs;
   const health = { ...layers.health, ...entry.health };
   const cache = { ...layers.cache, ...entry.cache };
+  const cacheTtlMs = cache.ttl ?? defaults.cache.ttlMs;
+  const results = entry.cache?.results;
   return {
     protocol: entry.protocol ?? defaults.protocol,
     timeouts: {
@@ -31,7 +33,13 @@ export function serverOptions(entry: ServerEntry, layers: DefaultValues): Server
       intervalMs: health.interval ?? defaults.health.intervalMs,
       timeoutMs: health.timeout ?? defaults.health.timeoutMs,
     },
-    cache: { enabled: cache.enabled ?? defaults.cache.enabled, ttlMs: cache.ttl ?? defaults.cache.ttlMs },
+    cache: {
+      enabled: cache.enabled ?? defaults.cache.enabled,
+      ttlMs: cacheTtlMs,
+      maxSize: cache.maxSize ?? defaults.cache.maxSize,
+      policy: cache.policy ?? defaults.cache.policy,
+      results: results ? { tools: results.tools, ttlMs: results.ttl ?? cacheTtlMs } : defaults.cache.results,
+    },
     reconnect: { jitter: layers.reconnect?.jitter ?? defaults.reconnect.jitter },
     retry: serverRetry(entry, layers),
     concurrency: {

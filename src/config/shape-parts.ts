@@ -54,14 +54,13 @@ const pool = part(
     }),
   (value) => [...ordered(value, 'min', 'max'), ...ordered(value, 'min', 'maxIdle'), ...ordered(value, 'maxIdle', 'max')],
 );
-const cache = part(() =>
-  z.object({
-    enabled: flag,
-    ttl: wait,
-    maxSize: whole(1, 1_000_000),
-    policy: z.optional(z.enum(['lru', 'lfu', 'fifo', 'ttl'])),
-  }),
-);
+const cacheFields = () => ({
+  enabled: flag,
+  ttl: wait,
+  maxSize: whole(1, 1_000_000),
+  policy: z.optional(z.enum(['lru', 'lfu', 'fifo', 'ttl'])),
+});
+const results = () => z.object({ tools: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)), ttl: wait });
 
 /** Of a server. */
 export const serverParts = {
@@ -85,7 +84,7 @@ export const serverParts = {
   circuitBreaker: part(() => z.object({ ...breakerFields(), tools: z.optional(z.record(z.string(), breaker())) })),
   pool,
   concurrency: part(() => z.object({ inFlight: whole(1, 100_000), queue: whole(0, 1_000_000) })),
-  cache,
+  cache: part(() => z.object({ ...cacheFields(), results: z.optional(results()) })),
   pin: part(() => z.boolean()),
   oauth: part(() =>
     z.object({
@@ -106,7 +105,8 @@ export const defaultsParts = {
   retry: part(retry, checkRetry),
   circuitBreaker: part(breaker),
   pool,
-  cache,
+  // Without `results`: whose results may be kept is a question about one server.
+  cache: part(() => z.object(cacheFields())),
 } as const;
 
 /** Of the file. */

@@ -12,7 +12,6 @@ const laterKeys: Readonly<Record<string, readonly string[]>> = {
   defaults: ['pool'],
   server: ['pool', 'balance', 'stateless', 'pin', 'oauth'],
   timeouts: ['idle'],
-  cache: ['maxSize', 'policy'],
 };
 
 /** What other programs call something that mcpctl has in another form. Exact equivalents are read, see `dialect`. */

@@ -1,36 +1,35 @@
 /** One server of the manager: its life, its tools, what is remembered of it, and how it looks in `status`. */
 
+import { loginId } from '../config/accounts.js';
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
 import { McpctlError } from '../core/errors.js';
-import type { Connection, Tool } from '../mcp/connection.js';
+import type { Connection } from '../mcp/connection.js';
 import type { EraVerdict } from '../mcp/era.js';
 import { deadline } from '../policy/deadline.js';
 import { Debounced } from '../policy/debounce.js';
 import { compose, type Policy, runAttempt } from '../policy/policy.js';
-import type { ServerMemory } from '../state/server-memory.js';
 import { CallGuards } from './call-guards.js';
 import { CallsInFlight } from './calls-in-flight.js';
 import { HealthMonitor } from './health.js';
 import { Latency } from './latency.js';
 import type { ManagerParts } from './manager-parts.js';
 import { ServerBreakers } from './server-breakers.js';
+import { ServerCache } from './server-cache.js';
 import { type LifecycleHooks, ServerLifecycle, withSignal } from './server-lifecycle.js';
+import { ServerRecall } from './server-recall.js';
 import type { ServerStatus } from './server-status.js';
 import { StopPatience } from './stop-patience.js';
-import { ToolCache, type ToolList } from './tool-cache.js';
+import type { ToolList } from './tool-cache.js';
 import { toolFilter } from './tool-filter.js';
 
 /** Announced changes of the tool list come in bursts: one list for a burst, at most one a second. */
 const relistPace = { quietMs: 300, apartMs: 1000 };
 
-/** How long what was seen of a server is believed before it is looked at anew. */
-const halfDayMs = 12 * 3_600_000;
-
 export class ManagedServer implements AsyncDisposable {
   readonly life: ServerLifecycle;
   readonly breakers: ServerBreakers;
-  readonly #tools: ToolCache;
+  readonly cache: ServerCache;
   readonly #health: HealthMonitor;
   readonly #latency = new Latency();
   readonly #relist: Debounced;
@@ -42,10 +41,11 @@ export class ManagedServer implements AsyncDisposable {
   readonly #patience: StopPatience;
   readonly #remembering: Promise<void>;
   readonly #lifetime = new AbortController();
-  #memory: ServerMemory = {};
+  readonly #recall: ServerRecall;
   /** What is taken for granted of a server that has not answered yet; not remembered. */
   #assumed: EraVerdict | undefined;
   #inFlight = 0;
+  #connectedAs: { readonly login: string | undefined } | undefined;
 
   /** @param after resolves when the server is gone whose place this one takes; never rejects */
   constructor(
@@ -57,9 +57,12 @@ export class ManagedServer implements AsyncDisposable {
     const { clock, random, events, memories } = parts;
     this.guards = new CallGuards(config.name, clock, () => this.#config.concurrency);
     this.#isAllowed = toolFilter(config.tools);
-    this.#tools = new ToolCache(clock, config.cache, ({ tools, at, ttlMs }) =>
-      this.#remember({ tools: { list: tools as never, at, ttlMs } }),
-    );
+    this.cache = new ServerCache({
+      config,
+      clock,
+      login: () => this.#login(),
+      onTools: (tools) => this.#recall.remember({ tools }),
+    });
     this.#relist = new Debounced(relistPace, clock, () => this.#listAgain());
     this.#health = new HealthMonitor({
       clock,
@@ -71,24 +74,22 @@ export class ManagedServer implements AsyncDisposable {
       isBusy: () => this.#inFlight > 0,
       onDead: (error) => this.#giveUp(error),
     });
-    // What was learnt of a definition that is not approved is not offered: its tools could be called by nobody.
-    const reading = isWaiting(config) ? Promise.resolve<ServerMemory>({}) : memories.read(config.hash);
-    this.#remembering = reading.then((memory) => {
-      this.#memory = memory;
-      if (memory.tools) this.#tools.restore({ ...memory.tools, tools: memory.tools.list as unknown as readonly Tool[] });
-    });
+    this.#recall = new ServerRecall(config, memories);
+    // Whose list may be shown is a question of who is logged in.
+    const logins = config.definition.type === 'stdio' ? undefined : parts.logins?.refresh();
+    this.#remembering = Promise.all([this.#recall.ready, logins]).then(([memory]) => this.cache.restore(memory));
     this.breakers = new ServerBreakers({
       config: () => this.#config,
       parts,
       mayBeOpen: () => memories.hasOpenBreaker(config.hash),
-      remembered: this.#remembering.then(() => this.#memory.breakers),
-      remember: (breakers) => this.#remember({ breakers }),
+      remembered: this.#recall.ready.then(({ breakers }) => breakers),
+      remember: (breakers) => this.#recall.remember({ breakers }),
       onChange: () => this.life.current && this.#watchHealth(),
     });
     this.#patience = new StopPatience(parts, {
       graceMs: () => this.#config.stop.graceMs,
-      lingers: () => this.#memory.lingers,
-      remember: (lingers) => this.#remember({ lingers }),
+      lingers: () => this.#recall.memory.lingers,
+      remember: (lingers) => this.#recall.remember({ lingers }),
     });
     const hooks: LifecycleHooks = {
       gate: this.breakers,
@@ -96,12 +97,15 @@ export class ManagedServer implements AsyncDisposable {
       onConnected: (connection) => {
         this.#assumed = undefined;
         if (connection.verified) this.#health.sawLife();
-        this.#remember({ era: connection.verdict as never });
+        this.#recall.remember({ era: connection.verdict as never });
         this.#watchHealth();
       },
       onLost: (reason) => {
         this.#health.stop();
-        if (reason.details?.reason === 'era-changed') this.#remember({ era: undefined });
+        // Announcements of a change may have been missed, and what answers next may be another program.
+        if (parts.longLived) this.cache.toolsChanged();
+        else this.cache.results.drop();
+        if (reason.details?.reason === 'era-changed') this.#recall.remember({ era: undefined });
       },
     };
     this.life = new ServerLifecycle(config, parts, hooks, after);
@@ -137,8 +141,8 @@ export class ManagedServer implements AsyncDisposable {
       clock: parts.clock,
       clientVersion: parts.clientVersion,
       // Not awaited here: a process need not wait for it to be started.
-      remembered: this.#remembering.then(() => this.#assumed ?? (this.#memory.era as EraVerdict | undefined)),
-      ...(parts.logins && { credentials: () => parts.logins!.tokenFor(config, signal) }),
+      remembered: this.#remembering.then(() => this.#assumed ?? (this.#recall.memory.era as EraVerdict | undefined)),
+      ...(parts.logins && { credentials: () => this.#credentials(parts.logins!, signal) }),
       signal,
       onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
@@ -152,6 +156,20 @@ export class ManagedServer implements AsyncDisposable {
       }
       throw error;
     });
+  }
+
+  async #credentials(logins: NonNullable<ManagerParts['logins']>, signal: AbortSignal): Promise<string | undefined> {
+    const token = await logins.tokenFor(this.config, signal);
+    const known = token === undefined ? undefined : logins.known(this.config);
+    this.#connectedAs = { login: known && loginId(known) };
+    return token;
+  }
+
+  /** Who the server takes us for: by the open connection, or by what is stored for the next one. */
+  #login(): string | undefined {
+    if (this.life.current && this.#connectedAs) return this.#connectedAs.login;
+    const known = this.parts.logins?.known(this.config);
+    return known && loginId(known);
   }
 
   /** Runs a request on a live connection, and looks after the server when it fails. */
@@ -172,13 +190,14 @@ export class ManagedServer implements AsyncDisposable {
   async listTools(signal: AbortSignal, refresh = false): Promise<ToolList> {
     if (isWaiting(this.#config)) throw untrustedError(this.#config);
     await this.#remembering;
-    const fresh = refresh ? undefined : this.#tools.fresh;
+    const fresh = refresh ? undefined : this.cache.tools.fresh;
     return this.#filtered(fresh ?? (await withSignal(this.#fetchTools(), signal)));
   }
 
   /** The tools known without asking, however old the list is. */
   get knownTools(): ToolList | undefined {
-    return this.#tools.known && this.#filtered(this.#tools.known);
+    const { known } = this.cache.tools;
+    return known && this.#filtered(known);
   }
 
   /** Resolves when what earlier runs knew has been read. */
@@ -205,7 +224,7 @@ export class ManagedServer implements AsyncDisposable {
 
   #fetchTools(): Promise<ToolList> {
     // One list serves everyone who asks meanwhile, so it ends with the server, not with the first of them.
-    return this.#tools.refresh(() =>
+    return this.cache.tools.refresh(() =>
       this.#repeatable(
         'tools/list',
         this.config.timeouts.listMs,
@@ -282,7 +301,7 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #toolsChanged(): void {
-    this.#tools.invalidate();
+    this.cache.toolsChanged();
     this.#relist.trigger();
   }
 
@@ -300,18 +319,13 @@ export class ManagedServer implements AsyncDisposable {
       : { ...list, tools: list.tools.filter(({ name }) => this.#isAllowed(name)) };
   }
 
-  #remember(news: { readonly [K in keyof ServerMemory]?: ServerMemory[K] | undefined }): void {
-    const { era } = news;
-    const known = this.#memory.era;
-    // A verdict that is already known is written again only when half of the day it is believed for has passed.
-    const isOldNews =
-      era !== undefined && known?.kind === era.kind && known.transport === era.transport && era.at - known.at < halfDayMs;
-    if (isOldNews) return;
-    const next = { ...this.#memory, ...news };
-    if (next.era === undefined) delete next.era;
-    if (next.lingers === undefined) delete next.lingers;
-    this.#memory = next as ServerMemory;
-    this.parts.memories.write(this.config.hash, this.#memory);
+  /** Forgets lists and results, here and on the disk. @returns how many there were @throws as `ServerRecall.forgetTools` */
+  async clearCache(): Promise<number> {
+    await this.#remembering;
+    const count = this.cache.clear();
+    // Names are completed from the list, so it is soon asked for again.
+    if (this.parts.longLived && this.life.current) this.#relist.trigger();
+    return (await this.#recall.forgetTools()) ? Math.max(count, 1) : count;
   }
 
   snapshot(): ServerStatus {
@@ -321,7 +335,7 @@ export class ManagedServer implements AsyncDisposable {
     const guessed = config.definition.type === 'auto' ? 'http' : config.definition.type;
     return {
       name: config.name,
-      transport: current?.verdict.transport ?? this.#memory.era?.transport ?? guessed,
+      transport: current?.verdict.transport ?? this.#recall.memory.era?.transport ?? guessed,
       target: config.target,
       source: config.source,
       enabled: state.status !== 'disabled',
@@ -373,6 +387,7 @@ export class ManagedServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#relist.cancel();
     this.#health.stop();
+    this.cache[Symbol.dispose]();
     this.#lifetime.abort(
       new McpctlError('UNAVAILABLE', `The connection to "${this.config.name}" was closed`, {
         server: this.config.name,

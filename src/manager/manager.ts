@@ -5,7 +5,7 @@ import type { SavedToken } from '../auth/logins.js';
 import type { StoreInfo } from '../auth/token-store.js';
 import { formatProblem } from '../config/position.js';
 import type { Config, ServerConfig } from '../config/schema.js';
-import { McpctlError } from '../core/errors.js';
+import { McpctlError, toMcpctlError } from '../core/errors.js';
 import { Emitter } from '../core/events.js';
 import type { CallToolResult, Tool } from '../mcp/connection.js';
 import { checkInput } from '../mcp/json-schema.js';
@@ -17,12 +17,13 @@ import type { ConfigChange } from './config-change.js';
 import type { ManagedServer } from './managed-server.js';
 import type { ManagerParts } from './manager-parts.js';
 import type { BreakerVerb, ServerBreakersStatus } from './server-breakers.js';
+import type { CachedThing, CacheStatus } from './server-cache.js';
 import { withSignal } from './server-lifecycle.js';
 import { isUsable, ServerSet } from './server-set.js';
 import type { ManagerEvent, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
 
-export type { CallToolResult, ConfigChange, ServerBreakersStatus, ServerStatus, Tool };
+export type { CachedThing, CacheStatus, CallToolResult, ConfigChange, ServerBreakersStatus, ServerStatus, Tool };
 
 export interface ManagerOptions extends Omit<ManagerParts, 'events' | 'connects' | 'openConnection'> {
   /** Of this process, for lock files. */
@@ -44,11 +45,19 @@ export interface CallRequest {
   readonly timeoutMs?: number | undefined;
   /** Repeat it also when it may have run already. */
   readonly retryUnsafe?: boolean;
+  /** Asks the server although a result is kept. */
+  readonly isAnew?: boolean;
 }
 
 /** Whether a server's address is that of a login. One that is no URL has none. */
 function isFor(resource: string, url: string): boolean {
   return URL.canParse(url) && resourceOf(url) === resource;
+}
+
+/** What `cache clear` did to one server. */
+export interface ClearedCache {
+  readonly server: string;
+  readonly entries: number;
 }
 
 const noChange: ConfigChange = { added: [], removed: [], changed: [] };
@@ -191,8 +200,14 @@ export class Manager implements AsyncDisposable {
     if (server.life.state.status === 'disconnected') void server.life.connect().catch(() => {});
   }
 
-  /** Calls a tool; see runToolCall for how it travels. */
-  async call({ server: name, tool, args, signal, timeoutMs, retryUnsafe }: CallRequest): Promise<CallToolResult> {
+  /** Calls a tool, or gives the kept result of an equal call where the configuration wants that. */
+  call(request: CallRequest): Promise<CallToolResult> {
+    const results = this.#servers.find(request.server)?.cache.results;
+    return results?.isOn ? results.call(request, (signal) => this.#send({ ...request, signal })) : this.#send(request);
+  }
+
+  /** See runToolCall for how a call travels. */
+  async #send({ server: name, tool, args, signal, timeoutMs, retryUnsafe }: CallRequest): Promise<CallToolResult> {
     const server = this.#servers.get(name);
     const { callMs, callTotalMs } = server.config.timeouts;
     const timeouts = timeoutMs === undefined ? { callMs, callTotalMs } : { callMs: timeoutMs, callTotalMs: timeoutMs };
@@ -211,6 +226,24 @@ export class Manager implements AsyncDisposable {
     } finally {
       server.calls.delete(controller);
     }
+  }
+
+  /** What is kept of every server, and how often it was of use. */
+  caches(): CacheStatus[] {
+    return this.#servers.all().map((server) => server.cache.status());
+  }
+
+  /** Forgets what is kept of the named servers, here and on the disk. @throws McpctlError `UNKNOWN_SERVER`, before anything is done */
+  async clearCaches(names: readonly string[]): Promise<{ cleared: ClearedCache[]; failures: McpctlError[] }> {
+    const failures: McpctlError[] = [];
+    const servers = names.map((name) => this.#servers.get(name));
+    const cleared = await Promise.all(
+      servers.map(async (server) => {
+        const entries = await server.clearCache().catch((error: unknown) => void failures.push(toMcpctlError(error)));
+        return entries === undefined ? [] : [{ server: server.config.name, entries }];
+      }),
+    );
+    return { cleared: cleared.flat(), failures };
   }
 
   /** One round trip. @returns milliseconds */

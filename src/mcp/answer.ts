@@ -27,9 +27,20 @@ export function wellFormed(answer: Answer): JSONRPCMessage | null {
   }
   if (isObject(result)) {
     if ('_meta' in result && !isObject(result._meta)) delete result._meta;
+    // In what a tool says, these are the tool's own.
+    if (!('content' in result)) repairCacheHints(result);
     return (countKeys(answer) === 3 ? answer : { jsonrpc: '2.0', id, result }) as JSONRPCMessage;
   }
   return typeof error === 'string' ? failure(id, internalError, error, undefined) : null;
+}
+
+/** A time to live that is none says at least that the answer is not to be kept; whoever it is for, it is not for everybody. */
+function repairCacheHints(result: Record<string, unknown>): void {
+  const { ttlMs, cacheScope } = result;
+  if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && (ttlMs as number) >= 0)) {
+    result.ttlMs = typeof ttlMs === 'number' && ttlMs > 0 ? Math.floor(Math.min(ttlMs, Number.MAX_SAFE_INTEGER)) : 0;
+  }
+  if (cacheScope !== undefined && cacheScope !== 'public' && cacheScope !== 'private') result.cacheScope = 'private';
 }
 
 function failure(id: unknown, code: unknown, message: unknown, data: unknown): JSONRPCMessage {

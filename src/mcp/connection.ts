@@ -11,8 +11,10 @@ export type { CallToolResult, Tool };
 
 export interface ToolPage {
   readonly tools: readonly Tool[];
-  /** How long the server says the list stays true; null when it does not say. */
+  /** How long the server says the list stays true: 0 or more; null when it does not say. */
   readonly ttlMs: number | null;
+  /** The server says that everybody gets this list. */
+  readonly isPublic?: true;
 }
 
 /** As the protocol has it. */

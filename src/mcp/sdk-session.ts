@@ -159,8 +159,12 @@ class SdkConnection implements Connection {
     const result = await this.#request('tools/list', signal, () =>
       this.client.listTools(undefined, { signal, timeout: neverMs, cacheMode: 'refresh' }),
     );
-    const ttlMs = (result as { ttlMs?: unknown }).ttlMs;
-    return { tools: result.tools, ttlMs: typeof ttlMs === 'number' && Number.isFinite(ttlMs) && ttlMs >= 0 ? ttlMs : null };
+    const { ttlMs, cacheScope } = result as { ttlMs?: unknown; cacheScope?: unknown };
+    return {
+      tools: result.tools,
+      ttlMs: typeof ttlMs === 'number' ? ttlMs : null,
+      ...(cacheScope === 'public' ? { isPublic: true } : {}),
+    };
   }
 
   async callTool(

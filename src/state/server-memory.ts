@@ -25,7 +25,14 @@ export interface ServerMemory {
   };
   /** When it was seen, in epoch milliseconds, that the server does not leave at the end of its input. */
   readonly lingers?: number;
-  readonly tools?: { readonly list: readonly RememberedTool[]; readonly at: number; readonly ttlMs: number };
+  readonly tools?: {
+    readonly list: readonly RememberedTool[];
+    readonly at: number;
+    readonly ttlMs: number;
+    /** Whose list it is: absent without a login, and for a list that is public. */
+    readonly login?: string | undefined;
+    readonly isPublic?: true | undefined;
+  };
   /** By tool; the one of the server itself under the empty name. */
   readonly breakers?: Readonly<Record<string, BreakerMemory>>;
 }
@@ -41,7 +48,7 @@ const lockTimeoutMs = 2000;
 
 /** The files of all servers. Reading a missing, broken or foreign file gives nothing; writing never fails a command. */
 export class ServerMemories {
-  readonly #pending = new Map<string, Promise<void>>();
+  readonly #pending = new Map<string, Promise<unknown>>();
 
   /** @param onWarning told once when the state directory cannot be written. */
   constructor(
@@ -98,16 +105,25 @@ export class ServerMemories {
   /**
    * Stores what is known now; writes of one server follow each other, those of other processes included. What another process
    * found out about the breakers meanwhile stays. Not fsynced: a lost cache costs one round trip.
+   *
+   * @returns whether it could be written; never rejects
    */
-  write(hash: string, memory: ServerMemory): void {
+  write(hash: string, memory: ServerMemory): Promise<boolean> {
     const before = this.#pending.get(hash) ?? Promise.resolve();
     const write = before
       .then(() => this.#replace(hash, memory))
-      .catch((error: unknown) => this.#warnOnce(error))
+      .then(
+        () => true,
+        (error: unknown) => {
+          this.#warnOnce(error);
+          return false;
+        },
+      )
       .finally(() => {
         if (this.#pending.get(hash) === write) this.#pending.delete(hash);
       });
     this.#pending.set(hash, write);
+    return write;
   }
 
   async #replace(hash: string, memory: ServerMemory): Promise<void> {
@@ -157,5 +173,7 @@ const isToolList = (tools: unknown): boolean =>
   isRecord(tools) &&
   typeof tools.at === 'number' &&
   typeof tools.ttlMs === 'number' &&
+  (tools.login === undefined || typeof tools.login === 'string') &&
+  (tools.isPublic === undefined || tools.isPublic === true) &&
   Array.isArray(tools.list) &&
   tools.list.every((tool) => isRecord(tool) && typeof tool.name === 'string' && isRecord(tool.inputSchema));

@@ -112,6 +112,26 @@ const cases: readonly Case[] = [
     },
   },
   {
+    command: 'cache',
+    words: ['cache'],
+    human: (stdout) => {
+      expect(stdout).toMatch(/^memory +1 +\d+ KiB +0 +0 +0 +0 {2}100, lru, 5 m$/m);
+      expect(stdout).toMatch(/^memory +list of 9 tools +[\d.]+ m?s +5 m +0 +\d+ KiB$/m);
+    },
+    json: ({ servers: caches }: { servers: { server: string; entries: { kind: string; tools: number }[] }[] }) =>
+      expect(caches.map(({ server, entries }) => [server, entries.map(({ tools }) => tools)])).toEqual(
+        Object.entries(toolCounts).map(([name, count]) => [name, [count]]),
+      ),
+  },
+  {
+    command: 'cache clear',
+    words: ['cache', 'clear'],
+    // The human form comes first, and leaves nothing for the other one.
+    human: (stdout) =>
+      expect(stdout).toMatch(/^everything: 1 entry cleared\nfilesystem: 1 entry cleared\nmemory: 1 entry cleared$/m),
+    json: ({ cleared }: { cleared: unknown[] }) => expect(cleared).toEqual(servers.map((server) => ({ server, entries: 0 }))),
+  },
+  {
     command: 'tool',
     words: ['tool', 'everything/get-sum'],
     human: (stdout) => {
@@ -319,7 +339,10 @@ const elsewhere = ['trust approve', 'trust revoke', 'up', 'add', 'remove', 'auth
 /** What must have a case: every command, and every action of a command that has actions. */
 const wanted = registry
   .filter(({ scope }) => scope !== 'repl')
-  .flatMap(({ name, positionals }) => positionals[0]?.choices?.map((choice) => `${name} ${choice}`) ?? [name])
+  .flatMap(({ name, positionals: [first] }) => {
+    const actions = first?.choices?.map((choice) => `${name} ${choice}`) ?? [];
+    return first?.choices && first.required ? actions : [name, ...actions];
+  })
   .filter((name) => !elsewhere.includes(name));
 
 describe('every command, on three real servers', () => {

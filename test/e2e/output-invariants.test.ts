@@ -33,6 +33,10 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
     works: ['breaker off', 'breaker web'],
     fails: ['breaker', 'breaker nowhere', 'breaker off halve', 'breaker off open'],
   },
+  cache: {
+    works: ['cache', 'cache clear', 'cache clear fault'],
+    fails: ['cache fault', 'cache clear nowhere', 'cache clear fault x'],
+  },
   // It leaves a process: attach.test.ts has it.
   up: { works: [], fails: ['up now', 'up --idle 5'] },
   down: { works: ['down'], fails: ['down now'] },

@@ -6,7 +6,7 @@ import { Emitter } from '../../src/core/events.js';
 import type { ProcessGroups } from '../../src/io/process-group.js';
 import type { ManagerParts } from '../../src/manager/manager-parts.js';
 import type { ManagerEvent } from '../../src/manager/server-status.js';
-import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool } from '../../src/mcp/connection.js';
+import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from '../../src/mcp/connection.js';
 import { Semaphore } from '../../src/policy/semaphore.js';
 import type { ServerMemories, ServerMemory } from '../../src/state/server-memory.js';
 import { FakeClock } from './fake-clock.js';
@@ -49,7 +49,7 @@ export class FakeConnection implements Connection {
     this.lose = resolve;
   });
 
-  async listTools() {
+  async listTools(): Promise<ToolPage> {
     this.lists++;
     return { tools: this.tools, ttlMs: null };
   }
@@ -83,7 +83,7 @@ export function fakeParts(options: { longLived?: boolean; limit?: number; memory
   };
   const memories = {
     read: async () => options.memory ?? {},
-    write: (_hash: string, memory: ServerMemory) => void written.push(memory),
+    write: async (_hash: string, memory: ServerMemory) => written.push(memory) > 0,
     hasOpenBreaker: () => Object.values(options.memory?.breakers ?? {}).some(({ state }) => state !== 'closed'),
     flush: async () => {},
   } as unknown as ServerMemories;

@@ -15,10 +15,11 @@ export const args = z.object({
   args: z.optional(z.string()),
   timeout: z.optional(z.number()),
   retryUnsafe: z._default(z.boolean(), false),
+  noCache: z._default(z.boolean(), false),
 });
 
 export const run: Run<typeof args, CallToolResult> = async (
-  { tool: first, input, args: argsText, timeout, retryUnsafe },
+  { tool: first, input, args: argsText, timeout, retryUnsafe, noCache },
   { manager, signal },
 ) => {
   const words = [first, ...input.words];
@@ -29,7 +30,7 @@ export const run: Run<typeof args, CallToolResult> = async (
   const toolArgs = toolInput(input.pairs, argsText, found.tool);
   await manager.checkInput(found.server, found.tool, toolArgs);
   const data = await manager
-    .call({ ...found, args: toolArgs, signal, timeoutMs: timeout, retryUnsafe })
+    .call({ ...found, args: toolArgs, signal, timeoutMs: timeout, retryUnsafe, isAnew: noCache })
     .catch((error: unknown) => Promise.reject(withHint(error, found.server, found.tool.name)));
   const outcome = { data, verbatim: true };
   return data.isError === true ? { ...outcome, error: toolError(found.server, found.tool.name, data) } : outcome;

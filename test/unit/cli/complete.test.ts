@@ -76,7 +76,8 @@ describe('complete: commands', () => {
   });
 
   it('offers commands and choices as words: help ca, config sh', () => {
-    expect(texts('help ca')).toEqual(['call ']);
+    expect(texts('help ca')).toEqual(['cache ', 'call ']);
+    expect(texts('cache c')).toEqual(['clear ']);
     expect(texts('config s')).toEqual(['show ']);
     expect(texts('config show ')).toEqual([]);
     expect(texts('config explain ')).toContain('everything ');
