@@ -1,5 +1,6 @@
 /** One server of the manager: its life, its tools, what is remembered of it, and how it looks in `status`. */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
 import { McpctlError } from '../core/errors.js';
@@ -19,8 +20,11 @@ import type { ServerStatus } from './server-status.js';
 import { ToolCache, type ToolList } from './tool-cache.js';
 import { toolFilter } from './tool-filter.js';
 
-/** Announced changes of the tool list come in bursts: one list for a burst, at most one a second. */
-const relistPace = { quietMs: 300, apartMs: 1000 };
+/**
+ * Announced changes of the tool list come in bursts: one list for a burst, and fewer and fewer for a server that does not stop:
+ * at most 10 in a minute, one a minute when the list stays as it was.
+ */
+const relistPace = { quietMs: 300, apartMs: 1000, maxApartMs: 8000, idleRuns: 5, idleApartMs: 60_000 };
 
 /** How long what was seen of a server is believed before it is looked at anew. */
 const halfDayMs = 12 * 3_600_000;
@@ -33,6 +37,9 @@ export class ManagedServer implements AsyncDisposable {
   readonly #health: HealthMonitor;
   readonly #latency = new Latency();
   readonly #relist: Debounced;
+  /** The list that was known when a change was announced. */
+  #toolsBefore: readonly Tool[] | undefined;
+  #wasConnected = false;
   /** Calls from the moment they begin to wait for a connection. */
   readonly calls = new CallsInFlight();
   #config: ServerConfig;
@@ -74,6 +81,9 @@ export class ManagedServer implements AsyncDisposable {
         if (connection.verified) this.#health.sawLife();
         this.#remember({ era: connection.verdict as never });
         this.#watchHealth();
+        // What was announced while nobody listened is lost, and another version of the server may be there now.
+        if (this.#wasConnected && parts.longLived) this.#toolsChanged();
+        this.#wasConnected = true;
       },
       onLost: (reason) => {
         this.#health.stop();
@@ -280,15 +290,20 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #toolsChanged(): void {
+    this.#toolsBefore ??= this.#tools.known?.tools;
     this.#tools.invalidate();
     this.#relist.trigger();
   }
 
-  async #listAgain(): Promise<void> {
-    if (this.life.state.status !== 'connected') return;
+  /** Tells of a list that is another one than before. @returns whether it is */
+  async #listAgain(): Promise<boolean> {
+    if (this.life.state.status !== 'connected') return true;
+    const before = this.#toolsBefore;
+    this.#toolsBefore = undefined;
     const list = await this.#fetchTools().catch(() => undefined);
-    if (list)
-      this.parts.events.emit({ type: 'tools-changed', server: this.config.name, count: this.#filtered(list).tools.length });
+    if (!list || isDeepStrictEqual(before, list.tools)) return false;
+    this.parts.events.emit({ type: 'tools-changed', server: this.config.name, count: this.#filtered(list).tools.length });
+    return true;
   }
 
   #filtered(list: ToolList): ToolList {

@@ -57,6 +57,8 @@ interface Exchange {
   readonly abort: AbortController;
   /** The answer is to come on an event stream. */
   streams: boolean;
+  /** The SDK asks for the era with it, and would take any error in answer for the word of an old server. */
+  readonly isProbe: boolean;
   /** The answer came with HTTP 400. */
   isBad: boolean;
   /** Where that stream can be resumed, once the server has said so. */
@@ -133,6 +135,7 @@ export class HttpTransport implements SessionTransport {
     const exchange: Exchange = {
       id: message.id,
       abort: new AbortController(),
+      isProbe: message.method === 'server/discover' && typeof message.id === 'string',
       streams: false,
       isBad: false,
       lastEventId: undefined,
@@ -187,8 +190,7 @@ export class HttpTransport implements SessionTransport {
     exchange.over();
     if (!this.#open.delete(keyOf(exchange.id))) return;
     exchange.abort.abort();
-    if (typeof exchange.id === 'string' && error.code === 'UNAVAILABLE') {
-      // The SDK asks for the era with such an id, and would take any error in answer for the word of an old server.
+    if (exchange.isProbe && error.code === 'UNAVAILABLE') {
       this.#broken = error;
       void this.close();
       return;
