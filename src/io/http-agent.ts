@@ -84,9 +84,16 @@ export class HttpAgents {
     return request?.socket != null && this.#ready.has(request.socket);
   }
 
+  /** Closes the sockets that are kept for later: one of their kind turned out to be dead. */
+  closeIdle(): void {
+    for (const { agent } of this.#routes()) {
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    }
+  }
+
   /** Closes every socket, busy ones too, and waits until they are closed. */
   async destroy(): Promise<void> {
-    for (const route of [this.#http, this.#https, this.#tunnelled, this.#forwarded]) route?.agent.destroy();
+    for (const { agent } of this.#routes()) agent.destroy();
     await Promise.all(
       [...this.#sockets].map((socket) => {
         const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
@@ -94,6 +101,10 @@ export class HttpAgents {
         return closed;
       }),
     );
+  }
+
+  #routes(): Route[] {
+    return [this.#http, this.#https, this.#tunnelled, this.#forwarded].filter((route) => route !== undefined);
   }
 
   #direct(): Route {

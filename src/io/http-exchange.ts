@@ -76,9 +76,7 @@ export class Exchange implements AbortTarget, BodyOwner {
       this.#body.abort(reason);
       return;
     }
-    this.bodyDone();
-    this.#request?.destroy();
-    this.#reject(reason);
+    this.#giveUp(reason);
   }
 
   #open(): void {
@@ -176,10 +174,16 @@ export class Exchange implements AbortTarget, BodyOwner {
       this.#body.fail(error);
       return;
     }
-    const explained = this.explain(error);
+    this.#giveUp(this.explain(error));
+  }
+
+  /** No answer came. */
+  #giveUp(reason: unknown): void {
     this.bodyDone();
     this.#request?.destroy();
-    this.#reject(explained);
+    // A kept socket without an answer is most likely dead, and those kept beside it are as old: the next request gets a new one.
+    if (this.#request?.reusedSocket) this.context.agents.closeIdle();
+    this.#reject(reason);
   }
 
   explain(error: unknown): McpctlError {

@@ -39,6 +39,8 @@ export interface HttpFetchOptions {
 
 export interface HttpFetch extends AsyncDisposable {
   readonly fetch: FetchLike;
+  /** Closes the connections that are kept for later and in no use: what is asked next gets a new one. */
+  closeIdle(): void;
   /** Closes every socket; requests under way fail with `UNAVAILABLE`. Safe to call twice. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -119,6 +121,7 @@ export function createHttpFetch(options: HttpFetchOptions): HttpFetch {
         response = await exchange(from, init, method, true);
       }
     },
+    closeIdle: () => agents.closeIdle(),
     [Symbol.asyncDispose]: () => close(undefined),
   };
 }

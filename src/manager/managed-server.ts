@@ -1,6 +1,5 @@
 /** One server of the manager: its life, its tools, what is remembered of it, and how it looks in `status`. */
 
-import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
 import { McpctlError } from '../core/errors.js';
@@ -8,7 +7,6 @@ import type { StopOptions, StoppedBy } from '../io/process-group.js';
 import type { Connection, Tool } from '../mcp/connection.js';
 import type { EraVerdict } from '../mcp/era.js';
 import { deadline } from '../policy/deadline.js';
-import { Debounced } from '../policy/debounce.js';
 import { runAttempt } from '../policy/policy.js';
 import type { ServerMemory } from '../state/server-memory.js';
 import { CallsInFlight } from './calls-in-flight.js';
@@ -18,13 +16,8 @@ import type { ManagerParts } from './manager-parts.js';
 import { type LifecycleHooks, ServerLifecycle, withSignal } from './server-lifecycle.js';
 import type { ServerStatus } from './server-status.js';
 import { ToolCache, type ToolList } from './tool-cache.js';
+import { ToolChanges } from './tool-changes.js';
 import { toolFilter } from './tool-filter.js';
-
-/**
- * Announced changes of the tool list come in bursts: one list for a burst, and fewer and fewer for a server that does not stop:
- * at most 10 in a minute, one a minute when the list stays as it was.
- */
-const relistPace = { quietMs: 300, apartMs: 1000, maxApartMs: 8000, idleRuns: 5, idleApartMs: 60_000 };
 
 /** How long what was seen of a server is believed before it is looked at anew. */
 const halfDayMs = 12 * 3_600_000;
@@ -36,9 +29,7 @@ export class ManagedServer implements AsyncDisposable {
   readonly #tools: ToolCache;
   readonly #health: HealthMonitor;
   readonly #latency = new Latency();
-  readonly #relist: Debounced;
-  /** The list that was known when a change was announced. */
-  #toolsBefore: readonly Tool[] | undefined;
+  readonly #changes: ToolChanges;
   #wasConnected = false;
   /** Calls from the moment they begin to wait for a connection. */
   readonly calls = new CallsInFlight();
@@ -63,7 +54,12 @@ export class ManagedServer implements AsyncDisposable {
     this.#tools = new ToolCache(clock, config.cache, ({ tools, at, ttlMs }) =>
       this.#remember({ tools: { list: tools as never, at, ttlMs } }),
     );
-    this.#relist = new Debounced(relistPace, clock, () => this.#listAgain());
+    this.#changes = new ToolChanges({
+      clock,
+      known: () => this.#tools.known?.tools,
+      list: () => (this.life.state.status === 'connected' ? this.#fetchTools() : undefined),
+      onNew: (list) => events.emit({ type: 'tools-changed', server: config.name, count: this.#filtered(list).tools.length }),
+    });
     this.#health = new HealthMonitor({
       clock,
       random,
@@ -290,20 +286,8 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #toolsChanged(): void {
-    this.#toolsBefore ??= this.#tools.known?.tools;
     this.#tools.invalidate();
-    this.#relist.trigger();
-  }
-
-  /** Tells of a list that is another one than before. @returns whether it is */
-  async #listAgain(): Promise<boolean> {
-    if (this.life.state.status !== 'connected') return true;
-    const before = this.#toolsBefore;
-    this.#toolsBefore = undefined;
-    const list = await this.#fetchTools().catch(() => undefined);
-    if (!list || isDeepStrictEqual(before, list.tools)) return false;
-    this.parts.events.emit({ type: 'tools-changed', server: this.config.name, count: this.#filtered(list).tools.length });
-    return true;
+    this.#changes.announced();
   }
 
   #filtered(list: ToolList): ToolList {
@@ -381,7 +365,7 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#relist.cancel();
+    this.#changes.cancel();
     this.#health.stop();
     this.#lifetime.abort(
       new McpctlError('UNAVAILABLE', `The connection to "${this.config.name}" was closed`, {

@@ -169,13 +169,15 @@ export class HttpTransport implements SessionTransport {
 
   /** Sends what expects no answer; a cancellation also closes the exchange of the request that it cancels. */
   async #notify(message: JSONRPCMessage, options: TransportSendOptions): Promise<void> {
-    const { clock } = this.options;
-    const limit = new AbortController();
-    const cancelLimit = clock.after(notificationMs, () => limit.abort(), { background: true });
-    const sent = this.inner.send(message, { ...options, requestSignal: limit.signal } as InnerSendOptions).finally(cancelLimit);
+    const { clock, http } = this.options;
     const isCancel = isJSONRPCNotification(message) && message.method === 'notifications/cancelled';
     const id = isCancel ? (message.params?.requestId as RequestId | undefined) : undefined;
     const exchange = id === undefined ? undefined : this.#open.get(keyOf(id));
+    // Silence may mean that the server's machine is gone: then the connections that are kept lead nowhere either.
+    if (exchange && !exchange.streams) http.closeIdle();
+    const limit = new AbortController();
+    const cancelLimit = clock.after(notificationMs, () => limit.abort(), { background: true });
+    const sent = this.inner.send(message, { ...options, requestSignal: limit.signal } as InnerSendOptions).finally(cancelLimit);
     if (exchange) {
       // In the legacy era the end of the exchange alone cancels nothing, so the notification goes first.
       const release = () => this.#release(exchange);
