@@ -9,7 +9,7 @@ import type { Cancel, Clock } from '../core/clock.js';
 import type { AddressGuard } from './address-guard.js';
 import { ConnectTimeoutError } from './http-errors.js';
 import type { Target } from './http-request.js';
-import type { Proxy, ProxyChoice } from './proxy.js';
+import type { HttpProxy, ProxyChoice } from './proxy.js';
 import { openTunnel } from './proxy-tunnel.js';
 
 export interface HttpAgentsOptions {
@@ -28,7 +28,7 @@ export interface HttpAgentsOptions {
 /** How a target is reached. */
 export interface Route {
   readonly agent: HttpAgent;
-  readonly proxy: Proxy | undefined;
+  readonly proxy: HttpProxy | undefined;
   /** The request goes to the proxy, which is told its whole URL. Otherwise a proxy only passes bytes on. */
   readonly isForwarded: boolean;
 }
@@ -119,7 +119,7 @@ export class HttpAgents {
     return this.#https;
   }
 
-  #forwardedBy(proxy: Proxy): Route {
+  #forwardedBy(proxy: HttpProxy): Route {
     if (this.#forwarded === undefined) {
       const options = { ...this.#agentOptions(), lookup: this.options.lookup ?? (systemLookup as LookupFunction) };
       const agent =
@@ -131,7 +131,7 @@ export class HttpAgents {
     return this.#forwarded;
   }
 
-  #tunnelledBy(proxy: Proxy): Route {
+  #tunnelledBy(proxy: HttpProxy): Route {
     if (this.#tunnelled === undefined) {
       const agent = new HttpsAgent({ ...this.#agentOptions(), ...this.#tlsOptions() });
       // The agent's own way to secure a socket, with its store of TLS sessions.
@@ -165,7 +165,7 @@ export class HttpAgents {
   }
 
   /** A socket to the proxy, for a tunnel. An https proxy has to be trusted without the `ca` of a server behind it. */
-  #dial(proxy: Proxy): Socket {
+  #dial(proxy: HttpProxy): Socket {
     const { hostname: host, port, protocol } = proxy;
     const lookup = this.options.lookup ?? (systemLookup as LookupFunction);
     const options = {

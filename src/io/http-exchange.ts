@@ -115,7 +115,10 @@ export class Exchange implements AbortTarget, BodyOwner {
     const { host } = init.target;
     const status = message.statusCode ?? 0;
     const { proxy, isForwarded } = this.#route ?? {};
-    if (status === 407 && isForwarded && proxy) return this.#fail(proxyRefusal(proxy, host, status));
+    if (status === 407 && isForwarded && proxy) {
+      this.#fail(proxyRefusal(proxy, host, status));
+      return;
+    }
     const about = { url: init.target.href, redirected: init.redirected, host };
     const isSuccess = status >= 200 && status <= 299;
     const common = {

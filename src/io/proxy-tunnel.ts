@@ -3,10 +3,10 @@ import { type ClientRequest, request } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import { McpctlError } from '../core/errors.js';
 import { networkError } from './http-errors.js';
-import type { Proxy } from './proxy.js';
+import type { HttpProxy } from './proxy.js';
 
 export interface TunnelOptions {
-  readonly proxy: Proxy;
+  readonly proxy: HttpProxy;
   /** The far end, without brackets. */
   readonly hostname: string;
   readonly port: number;
@@ -20,7 +20,7 @@ export interface TunnelOptions {
 /** Asks the proxy for the way and calls back once. Whoever destroys the socket meanwhile gets its error back, explained. */
 export function openTunnel({ proxy, hostname, port, maxHeaderBytes, socket, callback }: TunnelOptions): void {
   const authority = `${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`;
-  const fail = (error: McpctlError) => {
+  const fail = (error: McpctlError): void => {
     socket.destroy();
     callback(error);
   };
@@ -39,7 +39,8 @@ export function openTunnel({ proxy, hostname, port, maxHeaderBytes, socket, call
       maxHeaderSize: maxHeaderBytes,
     });
   } catch (error) {
-    return fail(proxyFailure(proxy, error));
+    fail(proxyFailure(proxy, error));
+    return;
   }
   asking.once('connect', (response, _socket, head) => {
     const { statusCode = 0 } = response;
@@ -52,7 +53,7 @@ export function openTunnel({ proxy, hostname, port, maxHeaderBytes, socket, call
 }
 
 /** The proxy answered, and said no. */
-export function proxyRefusal(proxy: Proxy, target: string, status: number): McpctlError {
+export function proxyRefusal(proxy: HttpProxy, target: string, status: number): McpctlError {
   const { host, variable, authorization } = proxy;
   const login = `http://user:password@${host}`;
   const [what, hint] =
@@ -69,7 +70,7 @@ export function proxyRefusal(proxy: Proxy, target: string, status: number): Mcpc
 }
 
 /** The proxy itself cannot be reached, or broke off before there was a way through it. */
-export function proxyFailure(proxy: Proxy, error: unknown): McpctlError {
+export function proxyFailure(proxy: HttpProxy, error: unknown): McpctlError {
   const { host, variable } = proxy;
   const about = networkError(error, {
     host: `the proxy ${host}`,

@@ -5,7 +5,7 @@ import type { Target } from './http-request.js';
 
 export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
 
-export interface Proxy {
+export interface HttpProxy {
   readonly protocol: 'http:' | 'https:';
   /** Without the brackets of an IPv6 address. */
   readonly hostname: string;
@@ -40,7 +40,7 @@ export function proxiesOf(env: ProxyEnvironment): ProxyChoice | undefined {
   const http = read(env, 'HTTP_PROXY') ?? all;
   if (!https?.value && !http?.value) return undefined;
   const isExempt = exemptions(read(env, 'NO_PROXY')?.value ?? '');
-  const parsed = new Map<string, Proxy>();
+  const parsed = new Map<string, HttpProxy>();
   return ({ protocol, hostname, port }) => {
     const named = protocol === 'https:' ? https : http;
     if (!named?.value) return undefined;
@@ -69,7 +69,7 @@ export function proxySecrets(env: ProxyEnvironment): string[] {
   );
 }
 
-function parseProxy(value: string, variable: string): Proxy {
+function parseProxy(value: string, variable: string): HttpProxy {
   const unusable = (what: string) =>
     // The value stays out of the text: it may hold a password.
     new McpctlError('CONFIG_INVALID', `The environment variable ${variable} ${what}`, {

@@ -51,7 +51,7 @@ describe('behind a proxy', needs('openssl'), () => {
       ...options,
     });
     const home = await tempHome();
-    await home.writeConfig({ mcpServers: { far: { url: 'https://mcp.test/mcp', type: 'http', ca: servers.ca } } });
+    await home.writeConfig({ mcpServers: { far: { url: 'https://mcp.test/mcp', type: 'http', ca: servers.caFile } } });
     const env = { HTTPS_PROXY: `https://${login}@127.0.0.1:${proxy.port}`, NODE_EXTRA_CA_CERTS: own.caFile };
     return {
       server,
@@ -66,11 +66,14 @@ describe('behind a proxy', needs('openssl'), () => {
     };
   }
 
-  it('a call gets through on 1 connection, TLS within TLS, and nothing that is printed or written down has the password', async () => {
+  it('a call gets through, TLS within TLS, on 2 connections at most, and nothing that is printed or written down has the password', async () => {
     await using it = await setUp();
     const { code, stdout, stderr } = await it.run(['call', 'far/echo', '--verbose']);
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'from afar\n' });
-    expect(it.proxy.seen.map(({ method, target }) => `${method} ${target}`)).toEqual(['CONNECT mcp.test:443']);
+    const asked = it.proxy.seen.map(({ method, target }) => `${method} ${target}`);
+    expect(new Set(asked)).toEqual(new Set(['CONNECT mcp.test:443']));
+    // The stream for what the server has to say is asked for beside the first requests.
+    expect(asked.length).toBeLessThanOrEqual(2);
     const shown = [stdout, stderr, (await it.run(['config', 'explain', 'far'])).stdout, ...(await filesIn(it.home.path))].join();
     for (const form of secretForms) expect(shown).not.toContain(form);
   });
@@ -97,7 +100,7 @@ describe('behind a proxy', needs('openssl'), () => {
     const unknown = await it.run(['ping', 'far'], { NODE_EXTRA_CA_CERTS: '' });
     expect(unknown).toMatchObject({
       code: 4,
-      stderr: expect.stringMatching(/Cannot reach the proxy .* issuer[^]*NODE_EXTRA_CA_CERTS/),
+      stderr: expect.stringMatching(/Cannot reach the proxy .* issuer[\s\S]*NODE_EXTRA_CA_CERTS/),
     });
     const wrong = await it.run(['ping', 'far'], { HTTPS_PROXY: `socks5://${login}@127.0.0.1:1` });
     expect(wrong).toMatchObject({ code: 9, stderr: expect.stringMatching(/HTTPS_PROXY names a socks5/) });
