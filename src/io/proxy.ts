@@ -19,7 +19,7 @@ export interface HttpProxy {
 }
 
 /** @throws McpctlError `CONFIG_INVALID` when the variable that applies holds no usable address. */
-export type ProxyChoice = (target: Pick<Target, 'protocol' | 'hostname' | 'port'>) => Proxy | undefined;
+export type ProxyChoice = (target: Pick<Target, 'protocol' | 'hostname' | 'port'>) => HttpProxy | undefined;
 
 /** What the environment says of a variable. In lower case it wins, as in curl; set but empty it says "none". */
 function read(env: ProxyEnvironment, name: string): { readonly variable: string; readonly value: string } | undefined {
