@@ -5,6 +5,7 @@ import { systemClock } from '../../src/core/clock.js';
 import { McpctlError } from '../../src/core/errors.js';
 import { privateAddressGuard } from '../../src/io/address-guard.js';
 import { createHttpFetch, type HttpFetchOptions } from '../../src/io/http-fetch.js';
+import { rig } from '../fixtures/http-rig.js';
 import { type Authority, createAuthority } from '../support/certificates.js';
 import { type ConnectProxy, type ConnectProxyOptions, startConnectProxy } from '../support/connect-proxy.js';
 import { listen, readBody, sendJson, startHttpServer, startTcpServer, type TestServer } from '../support/http-server.js';
@@ -200,6 +201,22 @@ describe('a proxy that fails before there is a way through it', () => {
     const error = await failureOf(client({ https_proxy: 'socks5://u:canary1@p:1' }).fetch('https://mcp.test/'));
     expect(error).toMatchObject({ code: 'CONFIG_INVALID', delivered: 'no' });
     expect(JSON.stringify([error.message, error.hint])).not.toContain('canary');
+  });
+});
+
+describe('a long-lived manager', () => {
+  it('does not ask a proxy again by itself that refused its login, as that may lock the account; it does after a 502', async () => {
+    const proxy = await proxyFor();
+    proxy.mode = 407;
+    const env = { https_proxy: `http://ann:wrong-password@127.0.0.1:${proxy.port}` };
+    await using it = await rig({ url: 'https://mcp.test/mcp', type: 'http' }, { longLived: true, env });
+    const refused = await failureOf(it.connect());
+    expect(refused).toMatchObject({ code: 'UNAVAILABLE', server: 'it', details: { proxyStatus: 407 } });
+    expect(it.status()).toMatchObject({ status: 'error', retryAt: null });
+    expect(proxy.seen).toHaveLength(1);
+    proxy.mode = 502;
+    await failureOf(it.connect());
+    expect(it.status()).toMatchObject({ status: 'error', retryAt: expect.stringContaining('T') });
   });
 });
 

@@ -1,4 +1,7 @@
 /** F54: announcements in the modern era come on a stream of their own, which is asked for anew after a cut; nothing is missed. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { count, logged, never, rig, startFixture } from '../fixtures/http-rig.js';
 import { tempHome } from '../support/temp-home.js';
@@ -66,6 +69,21 @@ describe('a modern server with a long-lived manager', () => {
     await waitFor(() => it.status().status === 'connected', { what: 'the server to be connected again' });
     await logged(second, isListen, 'a subscription');
     await logged(second, ({ rpc }) => rpc === 'tools/list', 'a list');
+  });
+
+  it('over stdio is asked as well, and ends with its manager', async () => {
+    await using home = await tempHome();
+    await home.write('era', 'modern');
+    const script = fileURLToPath(new URL('../fixtures/servers/stdio-era.mjs', import.meta.url));
+    {
+      await using it = await rig({ command: process.execPath, args: [script, home.path] }, { longLived: true });
+      expect(await it.call('echo', { message: 'hi' })).toBe('hi');
+      await waitFor(async () => /subscriptions\/listen/.test(await readFile(join(home.path, 'log'), 'utf8')), {
+        what: 'a subscription',
+      });
+      expect(it.status().status).toBe('connected');
+    }
+    expect((await readFile(join(home.path, 'log'), 'utf8')).match(/subscriptions\/listen/g)).toHaveLength(1);
   });
 
   it('closes the stream when the manager ends', async () => {
