@@ -25,6 +25,7 @@ import { sanitizeText } from './core/sanitize.js';
 import type { ControlSocket } from './gateway/control-socket.js';
 import { keepNewSpaceSmall } from './io/lean-heap.js';
 import { ProcessGroups } from './io/process-group.js';
+import { proxySecrets } from './io/proxy.js';
 import type { ConfigWatcher } from './manager/config-watcher.js';
 import { Manager } from './manager/manager.js';
 import { ServerLogs } from './observe/server-logs.js';
@@ -145,6 +146,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   const cwd = process.cwd();
   const { config: files, preset } = globals;
   const load = () => loadConfig({ files, preset, cwd, env, places, cores: availableParallelism(), clock, pid });
+  for (const secret of proxySecrets(env)) redactor.add(secret);
   const onConfig = ({ secrets }: Config) => {
     for (const secret of secrets) redactor.add(secret);
   };

@@ -1,22 +1,36 @@
-/** Keep-alive agents whose every new socket passes the address guard, happy eyeballs, a connect deadline and TLS as we insist. */
+/** Keep-alive agents, direct and through a proxy, whose every new socket has the address guard, a connect deadline and TLS as we insist. */
 import { lookup as systemLookup } from 'node:dns';
 import { type ClientRequest, type ClientRequestArgs, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { isIP, type LookupFunction, type Socket } from 'node:net';
+import { isIP, type LookupFunction, connect as netConnect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createSecureContext, rootCertificates } from 'node:tls';
-import type { Clock } from '../core/clock.js';
+import { createSecureContext, rootCertificates, connect as tlsConnect } from 'node:tls';
+import type { Cancel, Clock } from '../core/clock.js';
 import type { AddressGuard } from './address-guard.js';
 import { ConnectTimeoutError } from './http-errors.js';
+import type { Target } from './http-request.js';
+import type { HttpProxy, ProxyChoice } from './proxy.js';
+import { openTunnel } from './proxy-tunnel.js';
 
 export interface HttpAgentsOptions {
-  /** Bound of name lookup, TCP and TLS together. */
+  /** Bound of name lookup, TCP, a proxy's tunnel and TLS together. */
   readonly connectTimeoutMs: number;
   /** PEM, trusted beside the default roots. */
   readonly ca?: string | undefined;
   readonly addressGuard?: AddressGuard | undefined;
   readonly lookup?: LookupFunction | undefined;
+  /** Which proxy a target is reached through; none of them by default. */
+  readonly proxies?: ProxyChoice | undefined;
+  readonly maxHeaderBytes: number;
   readonly clock: Clock;
+}
+
+/** How a target is reached. */
+export interface Route {
+  readonly agent: HttpAgent;
+  readonly proxy: HttpProxy | undefined;
+  /** The request goes to the proxy, which is told its whole URL. Otherwise a proxy only passes bytes on. */
+  readonly isForwarded: boolean;
 }
 
 /**
@@ -34,20 +48,35 @@ type Connect = (
   callback?: (error: Error | null, stream: Duplex) => void,
 ) => Duplex | null | undefined;
 
+/** Spelled out, because NODE_TLS_REJECT_UNAUTHORIZED and --tls-min-v1.0 would change the defaults. */
+const strictTls = { rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
+
 export class HttpAgents {
   readonly #sockets = new Set<Socket>();
   readonly #ready = new WeakSet<Duplex>();
-  readonly #http: HttpAgent;
-  #https: HttpsAgent | undefined;
+  readonly #http: Route;
+  #https: Route | undefined;
+  // The environment names one proxy for https targets and one for http targets.
+  #tunnelled: Route | undefined;
+  #forwarded: Route | undefined;
 
   constructor(private readonly options: HttpAgentsOptions) {
-    this.#http = this.#watch(new HttpAgent(this.#agentOptions()), 'connect');
+    const agent = this.#watch(new HttpAgent(this.#agentOptions()), 'connect', options.addressGuard);
+    this.#http = { agent, proxy: undefined, isForwarded: false };
   }
 
-  for(protocol: 'http:' | 'https:'): HttpAgent {
-    if (protocol === 'http:') return this.#http;
-    this.#https ??= this.#watch(new HttpsAgent({ ...this.#agentOptions(), ...this.#tlsOptions() }), 'secureConnect');
-    return this.#https;
+  /**
+   * An https target behind a proxy is reached through a tunnel, in which TLS is the target's own. For plain http the proxy
+   * gets the request itself: common proxies open tunnels to port 443 only, and there is nothing that a tunnel would hide.
+   *
+   * @throws McpctlError of the address guard, or `CONFIG_INVALID` for an unusable proxy variable
+   */
+  route(target: Target): Route {
+    const proxy = this.options.proxies?.(target);
+    if (proxy === undefined) return target.protocol === 'http:' ? this.#http : this.#direct();
+    // Where a name leads is the proxy's knowledge; an address is judged as ever. The proxy itself is the user's own word.
+    judgeLiteral(target.hostname, this.options.addressGuard);
+    return target.protocol === 'http:' ? this.#forwardedBy(proxy) : this.#tunnelledBy(proxy);
   }
 
   /** Whether the request's socket got so far that bytes of the request may have left: TCP open, and TLS verified where used. */
@@ -55,10 +84,16 @@ export class HttpAgents {
     return request?.socket != null && this.#ready.has(request.socket);
   }
 
+  /** Closes the sockets that are kept for later: one of their kind turned out to be dead. */
+  closeIdle(): void {
+    for (const { agent } of this.#routes()) {
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    }
+  }
+
   /** Closes every socket, busy ones too, and waits until they are closed. */
   async destroy(): Promise<void> {
-    this.#http.destroy();
-    this.#https?.destroy();
+    for (const { agent } of this.#routes()) agent.destroy();
     await Promise.all(
       [...this.#sockets].map((socket) => {
         const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
@@ -66,6 +101,84 @@ export class HttpAgents {
         return closed;
       }),
     );
+  }
+
+  #routes(): Route[] {
+    return [this.#http, this.#https, this.#tunnelled, this.#forwarded].filter((route) => route !== undefined);
+  }
+
+  #direct(): Route {
+    if (this.#https === undefined) {
+      const agent = new HttpsAgent({ ...this.#agentOptions(), ...this.#tlsOptions() });
+      this.#https = {
+        agent: this.#watch(agent, 'secureConnect', this.options.addressGuard),
+        proxy: undefined,
+        isForwarded: false,
+      };
+    }
+    return this.#https;
+  }
+
+  #forwardedBy(proxy: HttpProxy): Route {
+    if (this.#forwarded === undefined) {
+      const options = { ...this.#agentOptions(), lookup: this.options.lookup ?? (systemLookup as LookupFunction) };
+      const agent =
+        proxy.protocol === 'http:'
+          ? this.#watch(new HttpAgent(options), 'connect')
+          : this.#watch(new HttpsAgent({ ...options, ...strictTls }), 'secureConnect');
+      this.#forwarded = { agent, proxy, isForwarded: true };
+    }
+    return this.#forwarded;
+  }
+
+  #tunnelledBy(proxy: HttpProxy): Route {
+    if (this.#tunnelled === undefined) {
+      const agent = new HttpsAgent({ ...this.#agentOptions(), ...this.#tlsOptions() });
+      // The agent's own way to secure a socket, with its store of TLS sessions.
+      const secure: Connect = agent.createConnection.bind(agent);
+      const tunnelled: Connect = (options, callback = () => {}) => {
+        const { clock, connectTimeoutMs, maxHeaderBytes } = this.options;
+        const { host: hostname, port } = options;
+        const dueAt = clock.now() + connectTimeoutMs;
+        const socket = this.#dial(proxy);
+        const tunnelStands = this.#own(socket, connectTimeoutMs);
+        openTunnel({
+          proxy,
+          hostname: hostname ?? '',
+          port: Number(port),
+          maxHeaderBytes,
+          socket,
+          callback: (error) => {
+            tunnelStands();
+            if (error) return callback(error, socket);
+            const secured = secure({ ...options, socket } as ClientRequestArgs) as Socket;
+            this.#track(secured, 'secureConnect', Math.max(0, dueAt - clock.now()));
+            callback(null, secured);
+          },
+        });
+        return undefined;
+      };
+      agent.createConnection = tunnelled;
+      this.#tunnelled = { agent, proxy, isForwarded: false };
+    }
+    return this.#tunnelled;
+  }
+
+  /** A socket to the proxy, for a tunnel. An https proxy has to be trusted without the `ca` of a server behind it. */
+  #dial(proxy: HttpProxy): Socket {
+    const { hostname: host, port, protocol } = proxy;
+    const lookup = this.options.lookup ?? (systemLookup as LookupFunction);
+    const options = {
+      ...{ host, port, lookup, keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs },
+      ...{ autoSelectFamily: true, autoSelectFamilyAttemptTimeout: attemptTimeoutMs },
+    };
+    const isPlain = protocol === 'http:';
+    const socket = isPlain
+      ? netConnect(options)
+      : tlsConnect({ ...options, ...strictTls, servername: isIP(host) === 0 ? host : '' });
+    // Errors before the tunnel stands are those of asking for it, later ones those of the socket inside.
+    socket.on('error', () => {});
+    return socket;
   }
 
   #agentOptions() {
@@ -83,9 +196,7 @@ export class HttpAgents {
   #tlsOptions() {
     const { ca } = this.options;
     return {
-      // Spelled out, because NODE_TLS_REJECT_UNAUTHORIZED and --tls-min-v1.0 would change the defaults.
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2' as const,
+      ...strictTls,
       // One context for all sockets: parsing the roots takes milliseconds.
       ...(ca === undefined
         ? {}
@@ -93,13 +204,11 @@ export class HttpAgents {
     };
   }
 
-  #watch<A extends HttpAgent>(agent: A, readyEvent: 'connect' | 'secureConnect'): A {
+  #watch<A extends HttpAgent>(agent: A, readyEvent: 'connect' | 'secureConnect', guard?: AddressGuard): A {
     const connect: Connect = agent.createConnection.bind(agent);
     const watched: Connect = (options, callback) => {
-      const host = options.host ?? '';
-      const family = isIP(host);
       // A literal address is never looked up, so the guard has to see it here.
-      if (family !== 0) this.options.addressGuard?.(host, host, family as 4 | 6);
+      judgeLiteral(options.host ?? '', guard);
       const socket = connect(options, callback) as Socket;
       this.#track(socket, readyEvent);
       return socket;
@@ -108,19 +217,30 @@ export class HttpAgents {
     return agent;
   }
 
-  #track(socket: Socket, readyEvent: 'connect' | 'secureConnect'): void {
-    const { clock, connectTimeoutMs } = this.options;
-    const cancel = clock.after(connectTimeoutMs, () => socket.destroy(new ConnectTimeoutError(connectTimeoutMs)));
-    this.#sockets.add(socket);
+  #track(socket: Socket, readyEvent: 'connect' | 'secureConnect', limitMs = this.options.connectTimeoutMs): void {
+    const inTime = this.#own(socket, limitMs);
     socket.once(readyEvent, () => {
-      cancel();
+      inTime();
       this.#ready.add(socket);
     });
+  }
+
+  /** Counts the socket among ours until it closes, and destroys it after `limitMs` unless it is told to be in time. */
+  #own(socket: Socket, limitMs: number): Cancel {
+    const { clock, connectTimeoutMs } = this.options;
+    const inTime = clock.after(limitMs, () => socket.destroy(new ConnectTimeoutError(connectTimeoutMs)));
+    this.#sockets.add(socket);
     socket.once('close', () => {
-      cancel();
+      inTime();
       this.#sockets.delete(socket);
     });
+    return inTime;
   }
+}
+
+function judgeLiteral(host: string, guard: AddressGuard | undefined): void {
+  const family = isIP(host);
+  if (family !== 0) guard?.(host, host, family as 4 | 6);
 }
 
 /** The lookup that lets through only what the guard allows; a name with no allowed address fails with the guard's reason. */

@@ -5,12 +5,13 @@ import { isIP } from 'node:net';
 import type { Cancel, Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import { type AbortTarget, unwatchAbort, watchAbort } from './abort-hub.js';
-import type { HttpAgents } from './http-agent.js';
+import type { HttpAgents, Route } from './http-agent.js';
 import { type BodyOwner, ResponseBody } from './http-body.js';
 import { encodingOf } from './http-decode.js';
 import { networkError, tooLargeError } from './http-errors.js';
 import { headerLines, type OutgoingBody, type Target } from './http-request.js';
 import { HttpResponse } from './http-response.js';
+import { proxyFailure, proxyRefusal } from './proxy-tunnel.js';
 
 /** What all exchanges of one fetch have in common. */
 export interface ExchangeContext {
@@ -39,6 +40,7 @@ const eventStream = /^\s*text\/event-stream\s*(?:;|$)/i;
 
 export class Exchange implements AbortTarget, BodyOwner {
   #request: ClientRequest | undefined;
+  #route: Route | undefined;
   #body: ResponseBody | undefined;
   #isOver = false;
   #cancelTimer: Cancel | undefined;
@@ -74,23 +76,26 @@ export class Exchange implements AbortTarget, BodyOwner {
       this.#body.abort(reason);
       return;
     }
-    this.bodyDone();
-    this.#request?.destroy();
-    this.#reject(reason);
+    this.#giveUp(reason);
   }
 
   #open(): void {
     const { context, init } = this;
     const { target, method, body } = init;
-    const request = (target.protocol === 'https:' ? httpsRequest : httpRequest)({
-      agent: context.agents.for(target.protocol),
-      host: target.hostname,
-      port: target.port,
-      path: target.path,
+    this.#route = context.agents.route(target);
+    const { agent, proxy, isForwarded } = this.#route;
+    const { protocol, hostname, port } = proxy !== undefined && isForwarded ? proxy : target;
+    const headers = headerLines(init.headers, target, body);
+    if (isForwarded && proxy?.authorization !== undefined) headers.push('proxy-authorization', proxy.authorization);
+    const request = (protocol === 'https:' ? httpsRequest : httpRequest)({
+      agent,
+      host: hostname,
+      port,
+      path: isForwarded ? target.href : target.path,
       method,
-      headers: headerLines(init.headers, target, body),
+      headers,
       maxHeaderSize: context.maxHeaderBytes,
-      ...(target.protocol === 'https:' ? { servername: isIP(target.hostname) === 0 ? target.hostname : '' } : {}),
+      ...(protocol === 'https:' ? { servername: isIP(hostname) === 0 ? hostname : '' } : {}),
     });
     this.#request = request;
     request.on('error', (error) => this.#fail(error));
@@ -109,6 +114,11 @@ export class Exchange implements AbortTarget, BodyOwner {
     const { init, context } = this;
     const { host } = init.target;
     const status = message.statusCode ?? 0;
+    const { proxy, isForwarded } = this.#route ?? {};
+    if (status === 407 && isForwarded && proxy) {
+      this.#fail(proxyRefusal(proxy, host, status));
+      return;
+    }
     const about = { url: init.target.href, redirected: init.redirected, host };
     const isSuccess = status >= 200 && status <= 299;
     const common = {
@@ -167,16 +177,25 @@ export class Exchange implements AbortTarget, BodyOwner {
       this.#body.fail(error);
       return;
     }
-    const explained = this.explain(error);
+    this.#giveUp(this.explain(error));
+  }
+
+  /** No answer came. */
+  #giveUp(reason: unknown): void {
     this.bodyDone();
     this.#request?.destroy();
-    this.#reject(explained);
+    // A kept socket without an answer is most likely dead, and those kept beside it are as old: the next request gets a new one.
+    if (this.#request?.reusedSocket) this.context.agents.closeIdle();
+    this.#reject(reason);
   }
 
   explain(error: unknown): McpctlError {
     const connected = this.context.agents.wasConnected(this.#request);
+    const { proxy, isForwarded } = this.#route ?? {};
+    if (proxy && isForwarded && !connected && !(error instanceof McpctlError)) return proxyFailure(proxy, error);
+    const { host } = this.init.target;
     return networkError(error, {
-      host: this.init.target.host,
+      host: proxy ? `${host} through the proxy ${proxy.host}` : host,
       connected,
       answered: this.#body !== undefined,
       delivered: connected ? 'maybe' : 'no',

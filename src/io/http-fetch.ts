@@ -8,6 +8,7 @@ import { HttpAgents } from './http-agent.js';
 import { Exchange, type ExchangeContext } from './http-exchange.js';
 import { outgoingBody, parseTarget, type Target } from './http-request.js';
 import type { HttpResponse } from './http-response.js';
+import { type ProxyEnvironment, proxiesOf } from './proxy.js';
 
 /** What the MCP SDK takes as its `fetch` option. */
 export type FetchLike = (url: string | URL, init?: RequestInit) => Promise<Response>;
@@ -19,16 +20,18 @@ export interface HttpFetchOptions {
   readonly maxErrorBodyBytes?: number;
   /** Most bytes of all response headers. Default 16 KiB. */
   readonly maxHeaderBytes?: number;
-  /** Bound of name lookup, TCP and TLS together. */
+  /** Bound of name lookup, TCP, a proxy's tunnel and TLS together. */
   readonly connectTimeoutMs: number;
   /** Bound from the start until the response headers; none by default. */
   readonly headersTimeoutMs?: number | undefined;
   /** PEM, trusted beside the roots that Node ships with. */
   readonly ca?: string | undefined;
-  /** Judges every address before a socket is opened to it. */
+  /** Judges every address before a socket is opened to it. Behind a proxy only those that stand in the URL are known. */
   readonly addressGuard?: AddressGuard | undefined;
   /** Resolves names; the system's resolver by default. */
   readonly lookup?: LookupFunction | undefined;
+  /** `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of it are honoured; without it every request goes directly. */
+  readonly env?: ProxyEnvironment | undefined;
   readonly clock: Clock;
   /** Closes everything when it aborts; requests under way fail with its reason. */
   readonly signal?: AbortSignal | undefined;
@@ -36,6 +39,8 @@ export interface HttpFetchOptions {
 
 export interface HttpFetch extends AsyncDisposable {
   readonly fetch: FetchLike;
+  /** Closes the connections that are kept for later and in no use: what is asked next gets a new one. */
+  closeIdle(): void;
   /** Closes every socket; requests under way fail with `UNAVAILABLE`. Safe to call twice. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -52,7 +57,8 @@ const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
  * `redirect: 'manual'` never); any other one is returned as the response it is.
  */
 export function createHttpFetch(options: HttpFetchOptions): HttpFetch {
-  const agents = new HttpAgents(options);
+  const maxHeaderBytes = options.maxHeaderBytes ?? 16 * 1024;
+  const agents = new HttpAgents({ ...options, maxHeaderBytes, proxies: options.env && proxiesOf(options.env) });
   const live = new Set<AbortTarget>();
   const context: ExchangeContext = {
     agents,
@@ -60,7 +66,7 @@ export function createHttpFetch(options: HttpFetchOptions): HttpFetch {
     clock: options.clock,
     maxBodyBytes: options.maxBodyBytes,
     maxErrorBodyBytes: options.maxErrorBodyBytes ?? 64 * 1024,
-    maxHeaderBytes: options.maxHeaderBytes ?? 16 * 1024,
+    maxHeaderBytes,
     headersTimeoutMs: options.headersTimeoutMs,
   };
   /** The reason is that of the signal; undefined when it was disposed of. */
@@ -115,6 +121,7 @@ export function createHttpFetch(options: HttpFetchOptions): HttpFetch {
         response = await exchange(from, init, method, true);
       }
     },
+    closeIdle: () => agents.closeIdle(),
     [Symbol.asyncDispose]: () => close(undefined),
   };
 }

@@ -7,7 +7,6 @@ import { McpctlError } from '../core/errors.js';
 import type { Connection } from '../mcp/connection.js';
 import type { EraVerdict } from '../mcp/era.js';
 import { deadline } from '../policy/deadline.js';
-import { Debounced } from '../policy/debounce.js';
 import { compose, type Policy, runAttempt } from '../policy/policy.js';
 import { CallGuards } from './call-guards.js';
 import { CallsInFlight } from './calls-in-flight.js';
@@ -21,10 +20,8 @@ import { ServerRecall } from './server-recall.js';
 import type { ServerStatus } from './server-status.js';
 import { StopPatience } from './stop-patience.js';
 import type { ToolList } from './tool-cache.js';
+import { ToolChanges } from './tool-changes.js';
 import { toolFilter } from './tool-filter.js';
-
-/** Announced changes of the tool list come in bursts: one list for a burst, at most one a second. */
-const relistPace = { quietMs: 300, apartMs: 1000 };
 
 export class ManagedServer implements AsyncDisposable {
   readonly life: ServerLifecycle;
@@ -32,7 +29,8 @@ export class ManagedServer implements AsyncDisposable {
   readonly cache: ServerCache;
   readonly #health: HealthMonitor;
   readonly #latency = new Latency();
-  readonly #relist: Debounced;
+  readonly #changes: ToolChanges;
+  #wasConnected = false;
   /** Calls from the moment they begin to wait for a connection. */
   readonly calls = new CallsInFlight();
   readonly guards: CallGuards;
@@ -63,7 +61,12 @@ export class ManagedServer implements AsyncDisposable {
       login: () => this.#login(),
       onTools: (tools) => this.#recall.remember({ tools }),
     });
-    this.#relist = new Debounced(relistPace, clock, () => this.#listAgain());
+    this.#changes = new ToolChanges({
+      clock,
+      known: () => this.cache.tools.known?.tools,
+      list: () => (this.life.state.status === 'connected' ? this.#fetchTools() : undefined),
+      onNew: (list) => events.emit({ type: 'tools-changed', server: config.name, count: this.#filtered(list).tools.length }),
+    });
     this.#health = new HealthMonitor({
       clock,
       random,
@@ -99,6 +102,9 @@ export class ManagedServer implements AsyncDisposable {
         if (connection.verified) this.#health.sawLife();
         this.#recall.remember({ era: connection.verdict as never });
         this.#watchHealth();
+        // What was announced while nobody listened is lost, and another version of the server may be there now.
+        if (this.#wasConnected && parts.longLived) this.#toolsChanged();
+        this.#wasConnected = true;
       },
       onLost: (reason) => {
         this.#health.stop();
@@ -302,14 +308,7 @@ export class ManagedServer implements AsyncDisposable {
 
   #toolsChanged(): void {
     this.cache.toolsChanged();
-    this.#relist.trigger();
-  }
-
-  async #listAgain(): Promise<void> {
-    if (this.life.state.status !== 'connected') return;
-    const list = await this.#fetchTools().catch(() => undefined);
-    if (list)
-      this.parts.events.emit({ type: 'tools-changed', server: this.config.name, count: this.#filtered(list).tools.length });
+    this.#changes.announced();
   }
 
   #filtered(list: ToolList): ToolList {
@@ -385,7 +384,7 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#relist.cancel();
+    this.#changes.cancel();
     this.#health.stop();
     this.cache[Symbol.dispose]();
     this.#lifetime.abort(

@@ -268,7 +268,7 @@ export class ServerLifecycle implements AsyncDisposable {
       return;
     }
     // A locked keychain opens by a person's hand; asking again and again would only put one dialog after the other.
-    const isHopeless = isCrashLoop || needsPerson.has(known.code);
+    const isHopeless = isCrashLoop || needsPerson.has(known.code) || isRefusedByProxy(known);
     const { clock, random, longLived } = this.parts;
     const backoff = { ...reconnectBackoff, jitter: this.config.reconnect.jitter };
     const pauseMs = this.hooks.gate?.pauseMs();
@@ -341,6 +341,11 @@ function errorInfo({ code, message, hint }: McpctlError, at: string): ErrorInfo 
 }
 
 const needsPerson: ReadonlySet<string> = new Set<ErrorCode>(['CONFIG_INVALID', 'UNTRUSTED', 'CREDENTIAL_STORE']);
+
+/** A login that a proxy refused is refused again, and some lock the account after a few. */
+function isRefusedByProxy({ details }: McpctlError): boolean {
+  return details?.reason === 'proxy' && details.proxyStatus === 407;
+}
 
 /** The process ended, or could not even be started. */
 function isExit(error: McpctlError): boolean {

@@ -61,12 +61,13 @@ async function openSse(definition: HttpDefinition, options: HttpOptions): Promis
 
 function transportOptions(
   { url, headers, ca }: HttpDefinition,
-  { server, clock, token }: Pick<HttpOptions, 'server' | 'clock' | 'token'>,
+  { server, clock, token, env }: Pick<HttpOptions, 'server' | 'clock' | 'token' | 'env'>,
 ): HttpTransportOptions {
   const http = createHttpFetch({
     maxBodyBytes: server.maxMessageBytes,
     connectTimeoutMs: server.timeouts.connectMs,
     addressGuard: privateAddressGuard({ allowPrivate: true, configuredHost: new URL(url).hostname }),
+    env,
     clock,
     ...(ca === undefined ? {} : { ca }),
   });

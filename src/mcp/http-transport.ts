@@ -58,6 +58,8 @@ interface Exchange {
   readonly abort: AbortController;
   /** The answer is to come on an event stream. */
   streams: boolean;
+  /** The SDK asks for the era with it, and would take any error in answer for the word of an old server. */
+  readonly isProbe: boolean;
   /** The answer came with HTTP 400. */
   isBad: boolean;
   /** When the server that refused it wants to be asked again. */
@@ -136,6 +138,7 @@ export class HttpTransport implements SessionTransport {
     const exchange: Exchange = {
       id: message.id,
       abort: new AbortController(),
+      isProbe: message.method === 'server/discover' && typeof message.id === 'string',
       streams: false,
       isBad: false,
       retryAfterMs: undefined,
@@ -172,13 +175,15 @@ export class HttpTransport implements SessionTransport {
 
   /** Sends what expects no answer; a cancellation also closes the exchange of the request that it cancels. */
   async #notify(message: JSONRPCMessage, options: TransportSendOptions): Promise<void> {
-    const { clock } = this.options;
-    const limit = new AbortController();
-    const cancelLimit = clock.after(notificationMs, () => limit.abort(), { background: true });
-    const sent = this.inner.send(message, { ...options, requestSignal: limit.signal } as InnerSendOptions).finally(cancelLimit);
+    const { clock, http } = this.options;
     const isCancel = isJSONRPCNotification(message) && message.method === 'notifications/cancelled';
     const id = isCancel ? (message.params?.requestId as RequestId | undefined) : undefined;
     const exchange = id === undefined ? undefined : this.#open.get(keyOf(id));
+    // Silence may mean that the server's machine is gone: then the connections that are kept lead nowhere either.
+    if (exchange && !exchange.streams) http.closeIdle();
+    const limit = new AbortController();
+    const cancelLimit = clock.after(notificationMs, () => limit.abort(), { background: true });
+    const sent = this.inner.send(message, { ...options, requestSignal: limit.signal } as InnerSendOptions).finally(cancelLimit);
     if (exchange) {
       // In the legacy era the end of the exchange alone cancels nothing, so the notification goes first.
       const release = () => this.#release(exchange);
@@ -193,8 +198,7 @@ export class HttpTransport implements SessionTransport {
     exchange.over();
     if (!this.#open.delete(keyOf(exchange.id))) return;
     exchange.abort.abort();
-    if (typeof exchange.id === 'string' && error.code === 'UNAVAILABLE') {
-      // The SDK asks for the era with such an id, and would take any error in answer for the word of an old server.
+    if (exchange.isProbe && error.code === 'UNAVAILABLE') {
       this.#broken = error;
       void this.close();
       return;

@@ -4,8 +4,14 @@ import type { JsonSchemaType, JsonSchemaValidator } from '@modelcontextprotocol/
 import { McpctlError } from '../core/errors.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { CallToolResult, Tool } from './connection.js';
+import { surveySchema } from './schema-bounds.js';
 
-const compiled = new WeakMap<object, JsonSchemaValidator<unknown> | Error>();
+type Check = JsonSchemaValidator<unknown>;
+
+const compiled = new WeakMap<object, Check | Error>();
+
+/** The longest that a check may take whose cost a server can drive up, by a pattern or by references; milliseconds. */
+const checkMs = 100;
 
 /**
  * Checks the arguments of a call against the tool's input schema.
@@ -13,9 +19,8 @@ const compiled = new WeakMap<object, JsonSchemaValidator<unknown> | Error>();
  * @throws McpctlError `INVALID_INPUT` with the JSON path, before anything is sent; `PROTOCOL` when the schema itself is not usable.
  */
 export async function checkInput(input: unknown, tool: Tool, server: string): Promise<void> {
-  const validator = await compile(tool.inputSchema);
-  if (validator instanceof Error) throw unusableSchema('input', tool, server, validator);
-  const result = validator(input);
+  const result = await check(tool.inputSchema, input);
+  if (result instanceof Error) throw unusableSchema('input', tool, server, result);
   if (result.valid) return;
   throw new McpctlError('INVALID_INPUT', `${server}/${tool.name}: ${sanitizeLine(readable(result.errorMessage), 600)}`, {
     server,
@@ -31,10 +36,10 @@ export async function checkInput(input: unknown, tool: Tool, server: string): Pr
  */
 export async function checkStructuredResult(result: CallToolResult, tool: Tool, server: string): Promise<void> {
   if (tool.outputSchema === undefined || result.isError === true) return;
-  const validator = await compile(tool.outputSchema);
-  if (validator instanceof Error) throw unusableSchema('output', tool, server, validator);
-  const fault =
-    result.structuredContent === undefined ? 'it returned no structured content' : faultOf(validator(result.structuredContent));
+  const { structuredContent } = result;
+  const checked = structuredContent === undefined ? undefined : await check(tool.outputSchema, structuredContent);
+  if (checked instanceof Error) throw unusableSchema('output', tool, server, checked);
+  const fault = checked === undefined ? 'it returned no structured content' : faultOf(checked);
   if (fault === undefined) return;
   throw new McpctlError('PROTOCOL', `${server}/${tool.name} broke its own output schema: ${sanitizeLine(readable(fault), 600)}`, {
     server,
@@ -48,18 +53,61 @@ function faultOf(result: { valid: boolean; errorMessage?: string | undefined }):
   return result.valid ? undefined : (result.errorMessage ?? 'invalid');
 }
 
-async function compile(schema: object): Promise<JsonSchemaValidator<unknown> | Error> {
-  const known = compiled.get(schema);
-  if (known) return known;
-  const { CfWorkerJsonSchemaValidator } = await import('@modelcontextprotocol/client/validators/cf-worker');
-  let made: JsonSchemaValidator<unknown> | Error;
+/** The outcome, or why there is none: a schema that cannot be used, or that makes its check fail or last. */
+async function check(schema: object, value: unknown): Promise<ReturnType<Check> | Error> {
+  const validator = compiled.get(schema) ?? (await compile(schema));
+  if (validator instanceof Error) return validator;
   try {
-    made = new CfWorkerJsonSchemaValidator({ shortcircuit: false }).getValidator(schema as JsonSchemaType);
+    return validator(value);
   } catch (error) {
-    made = error instanceof Error ? error : new Error(String(error));
+    return asError(error);
+  }
+}
+
+async function compile(schema: object): Promise<Check | Error> {
+  let made: Check | Error;
+  const { fault, isCostly } = surveySchema(schema);
+  if (fault !== undefined) made = new Error(fault);
+  else {
+    const { CfWorkerJsonSchemaValidator } = await import('@modelcontextprotocol/client/validators/cf-worker');
+    try {
+      made = new CfWorkerJsonSchemaValidator({ shortcircuit: false }).getValidator(schema as JsonSchemaType);
+      if (isCostly) made = await inTime(made);
+    } catch (error) {
+      made = asError(error);
+    }
   }
   compiled.set(schema, made);
   return made;
+}
+
+/** The same check with a limit of time, which ends a regular expression too. */
+async function inTime(validator: Check): Promise<Check> {
+  const { createContext, Script } = await import('node:vm');
+  // The script calls back into this realm: it isolates nothing, it only has a clock that stops everything under it.
+  const room = createContext(Object.create(null));
+  const script = new Script('run()');
+  return (value) => {
+    let result: ReturnType<Check> | undefined;
+    room.run = () => {
+      result = validator(value);
+    };
+    try {
+      script.runInContext(room, { timeout: checkMs });
+    } catch (error) {
+      const isLate = (error as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+      throw isLate ? new Error(`a check against it takes longer than ${checkMs} ms`) : error;
+    } finally {
+      room.run = undefined;
+    }
+    return result!;
+  };
+}
+
+function asError(error: unknown): Error {
+  // The validator follows references without end when they lead in a circle.
+  if (error instanceof RangeError) return new Error('it refers to itself without end');
+  return error instanceof Error ? new Error(error.message.split('\n')[0], { cause: error }) : new Error(String(error));
 }
 
 function unusableSchema(which: 'input' | 'output', tool: Tool, server: string, cause: Error): McpctlError {

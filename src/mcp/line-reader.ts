@@ -73,6 +73,7 @@ export class LineReader {
       const line = this.#framer.next();
       if (line === undefined) {
         if (this.#ended) this.#finished?.();
+        this.#stdout?.resume();
         return;
       }
       this.#taken++;
@@ -91,10 +92,9 @@ export class LineReader {
 
   #yield(): void {
     this.#waiting = true;
-    this.#stdout?.pause(); // backpressure: the server waits when we cannot keep up
+    this.#stdout?.pause(); // backpressure: the server waits until all that is here has been taken
     setImmediate(() => {
       this.#waiting = false;
-      this.#stdout?.resume(); // takes effect in the next tick; another pause before that wins
       this.#startTurn();
     });
   }

@@ -80,8 +80,6 @@ export function fromSdkError(error: unknown, context: ErrorContext): McpctlError
         if (ended && !isByUs) return ofServer(ended, server);
         return protocolError(context, sanitizeLine(rootMessage(local), maxExcerpt), local);
       }
-      case SdkErrorCode.ListPaginationExceeded:
-        return protocolError(context, 'its list has no end (stopped after 1000 pages)', local);
       default:
         return protocolError(context, sanitizeLine(local.message, maxExcerpt), local);
     }

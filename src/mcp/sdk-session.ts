@@ -3,17 +3,22 @@
 import { Client, type ResponseCacheStore } from '@modelcontextprotocol/client';
 import { hasAuthorization } from '../config/schema.js';
 import { McpctlError, notDelivered } from '../core/errors.js';
+import { ChangeSubscription } from './change-subscription.js';
 import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from './connection.js';
 import { type EraPlan, type EraVerdict, modernVersion, probeTimeoutMs } from './era.js';
 import { checkStructuredResult } from './json-schema.js';
+import { boundLists } from './list-bounds.js';
 import { type ErrorContext, fromSdkError, isEraMismatch, isOldAnswer } from './sdk-errors.js';
 import type { SessionTransport } from './session-transport.js';
 
 /** The deadlines are ours (policy/deadline, the connect deadline); the SDK's own timer is set where it cannot come first. */
 const neverMs = 2 ** 31 - 1;
 
-/** Pages of one list; the SDK's own limit of 64 is too small for servers with thousands of tools. */
-const listMaxPages = 1000;
+/** The SDK's own limit of pages is too small for servers with thousands of tools; ours are in list-bounds.ts. */
+const listMaxPages = 0;
+
+/** How long a server may take to take note of a subscription, in milliseconds. */
+const listenMs = 10_000;
 
 /** Lists are kept by the manager, with their age; a second copy in every client would only take memory. */
 const noCache: ResponseCacheStore = { get: () => undefined, set: () => 0, delete: () => {}, evict: () => {}, clear: () => {} };
@@ -45,11 +50,9 @@ export async function openSession(transport: SessionTransport, plan: EraPlan, op
         mode: plan.kind === 'pin-modern' ? { pin: modernVersion } : 'auto',
         probe: { timeoutMs: transport.kind === 'stdio' ? Math.min(probeTimeoutMs, server.timeouts.initializeMs) : neverMs },
       },
-      ...(options.onToolsChanged
-        ? { listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: options.onToolsChanged } } }
-        : {}),
     },
   );
+  boundLists(client, server.maxMessageBytes);
   const session = new SdkConnection(client, transport, options);
   // Closing the transport is what ends a negotiation: the SDK's probe does not listen to a signal.
   const onAbort = () => void transport.close();
@@ -96,6 +99,7 @@ class SdkConnection implements Connection {
   /** Calls by their progress token. */
   readonly #progress = new Map<number, CallOptions['onProgress']>();
   #lastProgressToken = 0;
+  #subscription: ChangeSubscription | undefined;
 
   constructor(
     readonly client: Client,
@@ -113,6 +117,8 @@ class SdkConnection implements Connection {
     client.setNotificationHandler('notifications/progress', ({ params }) => {
       this.#progress.get(params.progressToken as number)?.(params);
     });
+    const { onToolsChanged } = options;
+    if (onToolsChanged) client.setNotificationHandler('notifications/tools/list_changed', () => onToolsChanged());
   }
 
   /** An old server may have died of the new era's first message: what was remembered of it is not believed again. */
@@ -125,6 +131,21 @@ class SdkConnection implements Connection {
 
   opened(plan: EraPlan): void {
     this.verified = plan.kind !== 'modern';
+    const { onToolsChanged, clock } = this.options;
+    const announces = this.client.getServerCapabilities()?.tools?.listChanged === true;
+    // An old server announces without being asked.
+    if (!onToolsChanged || !announces || this.protocol.era !== 'modern' || this.#ended) return;
+    this.#subscription = new ChangeSubscription({
+      clock,
+      listen: () => this.client.listen({ toolsListChanged: true }, { timeout: listenMs }),
+      onGap: onToolsChanged,
+      judge: (error) => {
+        const { code, delivered } = this.#explain(error, 'subscriptions/listen', this.options.signal);
+        if (code === 'UNAVAILABLE') return delivered === 'no' ? 'lost' : 'again';
+        return code === 'TIMEOUT' ? 'again' : 'never';
+      },
+      onLost: (error) => this.#end(this.#explain(error, 'subscriptions/listen', this.options.signal)),
+    });
   }
 
   get verdict(): EraVerdict {
@@ -255,6 +276,7 @@ class SdkConnection implements Connection {
   #end(reason: McpctlError): void {
     if (this.#ended) return;
     this.#ended = reason;
+    this.#subscription?.end();
     this.#resolveClosed(reason);
   }
 

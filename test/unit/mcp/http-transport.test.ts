@@ -30,6 +30,7 @@ async function transport() {
         const { method = 'GET', signal } = init;
         sent.push({ method, headers: new Headers(init.headers), body, signal, answer: resolve, refuse: reject });
       }),
+    closeIdle: () => {},
     async [Symbol.asyncDispose]() {
       disposals++;
     },

@@ -11,7 +11,7 @@ const asBytes = (texts: readonly string[]) => Buffer.from(texts.map((text) => `$
 const limits = { maxLineBytes: 1_000_000, onOversize: () => {} };
 
 /** Reads `texts` from one chunk and says in which turn of the event loop each line was taken. */
-async function turnsOf(texts: readonly string[], msPerLine: number) {
+async function turnsOf(texts: readonly string[], msPerLine: number, kind?: 'notification') {
   const clock = new FakeClock();
   const stdout = new PassThrough();
   const turns: number[] = [];
@@ -28,7 +28,7 @@ async function turnsOf(texts: readonly string[], msPerLine: number) {
     onLine: (line) => {
       seen.push(line);
       turns.push(executionAsyncId()); // one per callback of the event loop
-      return undefined;
+      return kind;
     },
   });
   const ended = reader.read(stdout);
@@ -48,6 +48,12 @@ describe('LineReader', () => {
     const { seen, perTurn, pausedBetweenTurns } = await turnsOf(lines(1_000), 0);
     expect(seen).toEqual(lines(1_000));
     expect(perTurn).toEqual(Array(10).fill(100));
+    expect(pausedBetweenTurns).toBe(true);
+  });
+
+  it('stops the server as well while 1,000 notifications wait for their turns, and then reads on', async () => {
+    const { seen, pausedBetweenTurns } = await turnsOf(lines(1_000), 0, 'notification');
+    expect(seen).toEqual(lines(1_000));
     expect(pausedBetweenTurns).toBe(true);
   });
 

@@ -138,13 +138,62 @@ describe('Semaphore', () => {
 });
 
 describe('Debounced', () => {
+  const pace = { quietMs: 300, apartMs: 1000, maxApartMs: 8000, idleRuns: 5, idleApartMs: 60_000 };
+
+  /** Triggered again by each of its own runs, as by a server that announces a change after every list. */
+  const livelock = (findsNews: (run: number) => boolean) => {
+    const clock = new FakeClock();
+    const runs: number[] = [];
+    const work: Debounced = new Debounced(pace, clock, async () => {
+      runs.push(clock.now());
+      work.trigger();
+      return findsNews(runs.length);
+    });
+    work.trigger();
+    return { clock, runs, work };
+  };
+
+  it('that triggers itself runs 10 times in a minute when there is always news, and 5 times and then once a minute when there is none', async () => {
+    const news = livelock(() => true);
+    await news.clock.advance(60_000);
+    expect(news.runs).toEqual([300, 1300, 3300, 7300, 15_300, 23_300, 31_300, 39_300, 47_300, 55_300]);
+    const none = livelock(() => false);
+    await none.clock.advance(200_000);
+    expect(none.runs).toEqual([300, 1300, 3300, 7300, 15_300, 75_300, 135_300, 195_300]);
+  });
+
+  it('is as quick as ever after a pause, and after news', async () => {
+    const { clock, runs, work } = livelock((run) => run === 6);
+    await clock.advance(75_300);
+    expect(runs).toHaveLength(6);
+    await clock.advance(8000);
+    expect(runs.slice(6)).toEqual([83_300]);
+    work.cancel();
+    await clock.advance(100_000);
+    const startedAt = clock.now();
+    work.trigger();
+    await clock.advance(1300);
+    expect(runs.slice(7)).toEqual([startedAt + 300, startedAt + 1300]);
+  });
+
+  it('answers triggers that never pause for 300 ms after 1 s, then 2, 4 and 8 s apart', async () => {
+    const clock = new FakeClock();
+    const runs: number[] = [];
+    const work = new Debounced(pace, clock, async () => runs.push(clock.now()) > 0);
+    for (let at = 0; at < 30_000; at += 100) {
+      work.trigger();
+      await clock.advance(100);
+    }
+    expect(runs).toEqual([1000, 2000, 4000, 8000, 16_000, 24_000]);
+  });
+
   it('runs once 300 ms after a burst, again at most 1 s later, and once more for triggers during a run', async () => {
     const clock = new FakeClock();
     const runs: number[] = [];
     let finish = () => {};
-    const work = new Debounced({ quietMs: 300, apartMs: 1000 }, clock, () => {
+    const work = new Debounced(pace, clock, () => {
       runs.push(clock.now());
-      return new Promise((resolve) => (finish = resolve));
+      return new Promise((resolve) => (finish = () => resolve(true)));
     });
     for (let i = 0; i < 100; i++) work.trigger();
     await clock.advance(299);
