@@ -323,7 +323,7 @@ export class ManagedServer implements AsyncDisposable {
     await this.#remembering;
     const count = this.cache.clear();
     // Names are completed from the list, so it is soon asked for again.
-    if (this.parts.longLived && this.life.current) this.#relist.trigger();
+    if (this.parts.longLived && this.life.current) this.#changes.announced();
     return (await this.#recall.forgetTools()) ? Math.max(count, 1) : count;
   }
 
