@@ -101,7 +101,7 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   const own = (path: KeyPath, value: JsonValue, isWritten: boolean) =>
     add(path, value, isWritten ? written(path) : origin('default'));
   /** A value that a layer of defaults may have, the highest first. */
-  const layered = (kind: 'timeouts' | 'health' | 'cache', key: string, value: JsonValue) => {
+  const layered = (kind: 'timeouts' | 'health' | 'cache' | 'pool', key: string, value: JsonValue) => {
     const says = (layer: DefaultValues | undefined) =>
       (layer?.[kind] as Record<string, unknown> | undefined)?.[key] !== undefined;
     if (says(entry)) return add([kind, key], value, written([kind, key]));
@@ -123,7 +123,15 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
     own(['cwd'], shown.cwd, entry.cwd !== undefined);
     own(['inheritEnv'], shown.inheritEnv, entry.inheritEnv !== undefined);
   } else {
-    own(['url'], shown.url, true);
+    if (entry.endpoints === undefined) own(['url'], shown.url, true);
+    else {
+      for (const [index, { target, weight }] of server.endpoints.entries()) {
+        own(['endpoints', index, 'url'], target, true);
+        own(['endpoints', index, 'weight'], weight, entry.endpoints[index]?.weight !== undefined);
+      }
+      own(['balance'], server.balance, entry.balance !== undefined);
+    }
+    own(['stateless'], server.stateless, entry.stateless !== undefined);
     for (const [name, value] of Object.entries(shown.headers)) own(['headers', name], value, true);
     if (shown.ca !== undefined) own(['ca'], shown.ca, true);
   }
@@ -133,7 +141,7 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   if (server.enabled === server.enabledInFile) own(['enabled'], server.enabled, entry.enabled !== undefined);
   else add(['enabled'], server.enabled, origin('settings', { file: settingsFile(places.configDir) }));
 
-  const { timeouts, health, cache, stop, tools } = server;
+  const { timeouts, health, cache, pool, stop, tools } = server;
   layered('timeouts', 'connect', durationText(timeouts.connectMs));
   layered('timeouts', 'initialize', durationText(timeouts.initializeMs));
   layered('timeouts', 'list', durationText(timeouts.listMs));
@@ -142,6 +150,14 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   layered('health', 'timeout', durationText(health.timeoutMs));
   layered('cache', 'enabled', cache.enabled);
   layered('cache', 'ttl', durationText(cache.ttlMs));
+  if (server.stateless) {
+    layered('pool', 'min', pool.min);
+    layered('pool', 'max', pool.max);
+    layered('pool', 'maxIdle', pool.maxIdle);
+    layered('pool', 'maxIdleTime', durationText(pool.maxIdleMs));
+    layered('pool', 'maxLifetime', durationText(pool.maxLifetimeMs));
+    layered('pool', 'waitTimeout', durationText(pool.waitMs));
+  }
   if (shown.type === 'stdio') {
     own(['stop', 'grace'], stop.graceMs === null ? null : durationText(stop.graceMs), entry.stop?.grace !== undefined);
     own(['stop', 'command'], stop.command ? [...stop.command] : null, entry.stop?.command !== undefined);

@@ -23,9 +23,9 @@ export const defaultPreset: PresetName = 'production';
 
 /** Layers of defaults as one: single values, the last layer that has one wins. */
 export function mergeDefaults(layers: readonly (DefaultValues | undefined)[]): DefaultValues {
-  const merged = { timeouts: {}, health: {}, cache: {}, reconnect: {} };
+  const merged = { timeouts: {}, health: {}, cache: {}, pool: {}, reconnect: {} };
   for (const layer of layers) {
-    for (const kind of ['timeouts', 'health', 'cache', 'reconnect'] as const) Object.assign(merged[kind], layer?.[kind]);
+    for (const kind of ['timeouts', 'health', 'cache', 'pool', 'reconnect'] as const) Object.assign(merged[kind], layer?.[kind]);
   }
   return merged;
 }
