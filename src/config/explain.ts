@@ -102,7 +102,7 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
     add(path, value, isWritten ? written(path) : origin('default'));
   /** A value that a layer of defaults may have, the highest first. */
   const layered = (
-    kind: 'timeouts' | 'health' | 'cache' | 'retry' | 'circuitBreaker',
+    kind: 'timeouts' | 'health' | 'cache' | 'pool' | 'retry' | 'circuitBreaker',
     key: string,
     value: JsonValue,
     path: KeyPath = [kind, key],
@@ -132,7 +132,15 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
     own(['cwd'], shown.cwd, entry.cwd !== undefined);
     own(['inheritEnv'], shown.inheritEnv, entry.inheritEnv !== undefined);
   } else {
-    own(['url'], shown.url, true);
+    if (entry.endpoints === undefined) own(['url'], shown.url, true);
+    else {
+      for (const [index, { target, weight }] of server.endpoints.entries()) {
+        own(['endpoints', index, 'url'], target, true);
+        own(['endpoints', index, 'weight'], weight, entry.endpoints[index]?.weight !== undefined);
+      }
+      own(['balance'], server.balance, entry.balance !== undefined);
+    }
+    own(['stateless'], server.stateless, entry.stateless !== undefined);
     for (const [name, value] of Object.entries(shown.headers)) own(['headers', name], value, true);
     if (shown.ca !== undefined) own(['ca'], shown.ca, true);
   }
@@ -142,7 +150,7 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   if (server.enabled === server.enabledInFile) own(['enabled'], server.enabled, entry.enabled !== undefined);
   else add(['enabled'], server.enabled, origin('settings', { file: settingsFile(places.configDir) }));
 
-  const { timeouts, health, cache, retry, concurrency, circuitBreaker, trust, stop, tools } = server;
+  const { timeouts, health, cache, pool, retry, concurrency, circuitBreaker, trust, stop, tools } = server;
   layered('timeouts', 'connect', durationText(timeouts.connectMs));
   layered('timeouts', 'initialize', durationText(timeouts.initializeMs));
   layered('timeouts', 'list', durationText(timeouts.listMs));
@@ -185,6 +193,14 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
         document.at(['mcpServers', server.name, 'circuitBreaker', 'tools', tool, key]) ?? null,
         true,
       );
+  if (server.stateless) {
+    layered('pool', 'min', pool.min);
+    layered('pool', 'max', pool.max);
+    layered('pool', 'maxIdle', pool.maxIdle);
+    layered('pool', 'maxIdleTime', durationText(pool.maxIdleMs));
+    layered('pool', 'maxLifetime', durationText(pool.maxLifetimeMs));
+    layered('pool', 'waitTimeout', durationText(pool.waitMs));
+  }
   if (shown.type === 'stdio') {
     own(['stop', 'grace'], stop.graceMs === null ? null : durationText(stop.graceMs), entry.stop?.grace !== undefined);
     own(['stop', 'command'], stop.command ? [...stop.command] : null, entry.stop?.command !== undefined);

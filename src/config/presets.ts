@@ -30,9 +30,9 @@ export const defaultPreset: PresetName = 'production';
 
 /** Layers of defaults as one: single values, the last layer that has one wins. */
 export function mergeDefaults(layers: readonly (DefaultValues | undefined)[]): DefaultValues {
-  const merged = { timeouts: {}, health: {}, cache: {}, reconnect: {}, circuitBreaker: {}, retry: {} };
+  const merged = { timeouts: {}, health: {}, cache: {}, pool: {}, reconnect: {}, circuitBreaker: {}, retry: {} };
   for (const layer of layers) {
-    for (const kind of ['timeouts', 'health', 'cache', 'reconnect', 'circuitBreaker'] as const)
+    for (const kind of ['timeouts', 'health', 'cache', 'pool', 'reconnect', 'circuitBreaker'] as const)
       Object.assign(merged[kind], layer?.[kind]);
     merged.retry = foldRetry(merged.retry, layer?.retry);
   }

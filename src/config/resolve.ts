@@ -12,6 +12,7 @@ import type { DefaultValues } from './presets.js';
 import type {
   Approval,
   ConfigProblem,
+  EndpointAddress,
   HttpDefinition,
   ServerConfig,
   ServerDefinition,
@@ -64,8 +65,12 @@ export async function resolveServer(options: ResolveOptions): Promise<ResolvedSe
   const enabledInFile = entry.enabled ?? true;
   const enabled = options.override ?? enabledInFile;
   const collector = new Collector(options, enabled);
-  const { definition, shown, target } =
-    entry.command === undefined ? await resolveHttp(options, collector) : resolveStdio(options, entry.command, collector);
+  const {
+    definition,
+    shown,
+    target,
+    endpoints = [],
+  } = entry.command === undefined ? await resolveHttp(options, collector) : resolveStdio(options, entry.command, collector);
   const settled = serverOptions(entry, options.defaults);
   const problem = collector.error();
   const server: ServerConfig = {
@@ -79,6 +84,7 @@ export async function resolveServer(options: ResolveOptions): Promise<ResolvedSe
     target,
     definition,
     shown,
+    endpoints,
     ...settled,
     hash: hashOf({ definition, protocol: settled.protocol }),
     ...(problem && { problem }),
@@ -90,6 +96,7 @@ interface Resolved {
   readonly definition: ServerDefinition;
   readonly shown: ServerDefinition;
   readonly target: string;
+  readonly endpoints?: readonly EndpointAddress[];
 }
 
 function resolveStdio({ entry, document, defaultCwd }: ResolveOptions, written: string, collector: Collector): Resolved {
@@ -132,16 +139,11 @@ function resolveStdio({ entry, document, defaultCwd }: ResolveOptions, written: 
 }
 
 async function resolveHttp({ entry, document }: ResolveOptions, collector: Collector): Promise<Resolved> {
-  const address = collector.expand(entry.url ?? '', ['url']);
-  const url = parseUrl(address.value.trim());
-  if (address.problems.length === 0) {
-    if (!url) collector.fail(['url'], 'is not a URL; write for example "https://example.com/mcp"');
-    else if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-      collector.fail(['url'], `must start with http:// or https://, not ${url.protocol}`);
-    }
-  }
-  const secrets = [...substitutedUrlSecrets(address), ...(url ? urlSecrets(url) : [])];
-  collector.keep(secrets);
+  const listed = entry.endpoints?.map(({ url, weight = 1 }, index) => ({
+    weight,
+    ...resolveUrl(url, ['endpoints', index, 'url'], collector),
+  }));
+  const { address, url, secrets } = listed?.[0] ?? resolveUrl(entry.url ?? '', ['url'], collector);
 
   const headers: Record<string, string> = Object.create(null);
   const shownHeaders: Record<string, string> = Object.create(null);
@@ -174,7 +176,35 @@ async function resolveHttp({ entry, document }: ResolveOptions, collector: Colle
   };
   if (headers.Authorization !== undefined) collector.keep(headerSecrets('Authorization', headers.Authorization));
   const shown: HttpDefinition = { type, url: shownUrl, headers: shownHeaders, ...(ca !== undefined && { ca: entry.ca! }) };
-  return { definition, shown, target: shownUrl };
+  const endpoints = (listed ?? [{ weight: 1, address, url, secrets }]).map(
+    (each): EndpointAddress => ({
+      url: each.url ? withoutUserinfo(each.url, headers) : each.address.value,
+      target: each.url ? maskUrl(each.url, each.secrets) : maskPieces(each.address),
+      weight: each.weight,
+    }),
+  );
+  for (const [index, { url: own }] of endpoints.entries()) {
+    const path = ['endpoints', index, 'url'];
+    if (endpoints.findIndex((other) => other.url === own) < index) collector.fail(path, 'is the address of another endpoint');
+    const { username, password } = listed?.[index]?.url ?? {};
+    if (index > 0 && (username || password))
+      collector.fail(path, 'has a password of its own; put it into "headers", for all of them');
+  }
+  return { definition, shown, target: shownUrl, endpoints };
+}
+
+function resolveUrl(text: string, path: KeyPath, collector: Collector) {
+  const address = collector.expand(text, path);
+  const url = parseUrl(address.value.trim());
+  if (address.problems.length === 0) {
+    if (!url) collector.fail(path, 'is not a URL; write for example "https://example.com/mcp"');
+    else if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+      collector.fail(path, `must start with http:// or https://, not ${url.protocol}`);
+    }
+  }
+  const secrets = [...substitutedUrlSecrets(address), ...(url ? urlSecrets(url) : [])];
+  collector.keep(secrets);
+  return { address, url, secrets };
 }
 
 /** The address without user and password, which move into a header: they must not stand in error messages, and fetch refuses them in a URL. */

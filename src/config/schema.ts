@@ -136,6 +136,28 @@ export interface CircuitBreakerOptions extends BreakerOptions {
   readonly tools: Readonly<Record<string, BreakerOptions>>;
 }
 
+/** One of the addresses of a server over HTTP. */
+export interface EndpointAddress {
+  readonly url: string;
+  /** Its secrets masked. */
+  readonly target: string;
+  /** Its part of the calls; 0 = only when no other is left. */
+  readonly weight: number;
+}
+
+export type Balance = 'round-robin' | 'least-connections' | 'weighted' | 'health' | 'response-time' | 'random' | 'priority';
+
+/** Connections to one endpoint. */
+export interface PoolLimits {
+  readonly min: number;
+  readonly max: number;
+  /** Without calls, beyond `min`. */
+  readonly maxIdle: number;
+  readonly maxIdleMs: number;
+  readonly maxLifetimeMs: number;
+  readonly waitMs: number;
+}
+
 /** Globs over tool names. An empty `include` means every tool; `exclude` wins. */
 export interface ToolFilter {
   readonly include: readonly string[];
@@ -204,6 +226,12 @@ export interface ServerConfig {
   readonly circuitBreaker: CircuitBreakerOptions;
   readonly stop: StopOptions;
   readonly tools: ToolFilter;
+  /** Of a server over HTTP, in the order of the configuration; the first is the one of `definition`. Empty for a program. */
+  readonly endpoints: readonly EndpointAddress[];
+  readonly balance: Balance;
+  /** The server keeps nothing between calls: only then may a call go to any connection, and to any endpoint. */
+  readonly stateless: boolean;
+  readonly pool: PoolLimits;
   readonly oauth: OAuthOptions;
   /** Largest single message accepted from this server. */
   readonly maxMessageBytes: number;
@@ -300,6 +328,10 @@ export const defaults = {
   /** `null`: 1 s in a long-lived process, 50 ms in a one-shot (measured: waiting longer costs 0.3 s a command). */
   stop: { graceMs: null, command: null },
   tools: { include: [], exclude: [] },
+  balance: 'round-robin',
+  stateless: false,
+  /** Design decision 7: MCP multiplexes on a session, and servers keep state in it; more than one is for those that do not. */
+  pool: { min: 0, max: 1, maxIdle: 1, maxIdleMs: 5 * minute, maxLifetimeMs: 30 * minute, waitMs: 30 * second },
   /** MCP specification, authorization: everything is found out from the server itself. */
   oauth: {
     registration: 'auto',
@@ -333,10 +365,16 @@ export const defaults = {
   | 'trust'
   | 'stop'
   | 'tools'
+  | 'balance'
+  | 'stateless'
+  | 'pool'
   | 'oauth'
   | 'maxMessageBytes'
   | 'protocol'
 >;
+
+/** Of a server that is `stateless`. */
+export const statelessPool = { max: 10, maxIdle: 5 } as const;
 
 /** Hard limits of what a file may ask for. */
 export const limits = {

@@ -5,9 +5,11 @@ import {
   type BreakerOptions,
   type CircuitBreakerOptions,
   defaults,
+  type PoolLimits,
   type RetryOptions,
   type ServerConfig,
   type ServerRetry,
+  statelessPool,
 } from './schema.js';
 import type { ServerEntry } from './shape.js';
 
@@ -50,6 +52,9 @@ export function serverOptions(entry: ServerEntry, layers: DefaultValues): Server
     circuitBreaker: breakerOptions(entry, layers),
     stop: { graceMs: entry.stop?.grace ?? defaults.stop.graceMs, command: entry.stop?.command ?? defaults.stop.command },
     tools: { include: entry.tools?.include ?? defaults.tools.include, exclude: entry.tools?.exclude ?? defaults.tools.exclude },
+    balance: entry.balance ?? defaults.balance,
+    stateless: entry.stateless ?? defaults.stateless,
+    pool: poolLimits(entry, layers),
     oauth: defaults.oauth,
     maxMessageBytes: entry.maxMessageBytes ?? defaults.maxMessageBytes,
   };
@@ -83,5 +88,20 @@ function withDefaults(values: BreakerValues): BreakerOptions {
     successThreshold: values.successThreshold ?? byDefault.successThreshold,
     failureRateThreshold: values.failureRateThreshold ?? byDefault.failureRateThreshold,
     minSamples: values.minSamples ?? byDefault.minSamples,
+  };
+}
+
+/** A server that keeps state between calls has one connection, whatever the defaults for all servers allow. */
+function poolLimits(entry: ServerEntry, layers: DefaultValues): PoolLimits {
+  const wanted = { ...layers.pool, ...entry.pool };
+  const { pool } = defaults;
+  const most = entry.stateless ? (wanted.max ?? statelessPool.max) : pool.max;
+  return {
+    min: Math.min(wanted.min ?? pool.min, most),
+    max: most,
+    maxIdle: Math.min(Math.max(wanted.maxIdle ?? statelessPool.maxIdle, wanted.min ?? pool.min), most),
+    maxIdleMs: wanted.maxIdleTime ?? pool.maxIdleMs,
+    maxLifetimeMs: wanted.maxLifetime ?? pool.maxLifetimeMs,
+    waitMs: wanted.waitTimeout ?? pool.waitMs,
   };
 }

@@ -81,8 +81,6 @@ export function checkShape(document: ConfigDocument): { content?: FileContent; i
       issues.push(...kindIssues(name, entry));
       const known = content.mcpServers?.[name];
       checkParts(document, ['mcpServers', name], serverParts, known, issues);
-      // Until calls are spread over several endpoints, the first one is the server.
-      if (known && known.url === undefined && known.endpoints?.[0]) known.url = known.endpoints[0].url;
     }
   }
   return result.success && issues.length === 0 ? { content, issues } : { issues };

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { canonicalJson, hashOf } from './canonical.js';
 import type { Expansion } from './expand.js';
 import type { ResolvedServer, ResolveOptions } from './resolve.js';
-import type { HttpDefinition, ServerConfig, ServerDefinition } from './schema.js';
+import type { EndpointAddress, HttpDefinition, ServerConfig, ServerDefinition } from './schema.js';
 import { isOnlyReference, isSecretField, mask, maskArguments } from './secrets.js';
 import { serverOptions } from './server-options.js';
 import { normalType, type ServerEntry } from './shape.js';
@@ -13,8 +13,11 @@ import { untrustedError } from './trust.js';
 /** Its literal secrets are masked, but not collected: a folder must not decide which words vanish from what mcpctl prints. */
 export function unapprovedServer(options: ResolveOptions): ResolvedServer {
   const { name, entry, source, document, approval } = options;
-  const { definition, target } =
-    entry.command === undefined ? asWrittenHttp(entry) : asWrittenStdio(entry, dirname(document.file));
+  const {
+    definition,
+    target,
+    endpoints = [],
+  } = entry.command === undefined ? asWrittenHttp(entry) : asWrittenStdio(entry, dirname(document.file));
   const enabledInFile = entry.enabled ?? true;
   const { file } = document;
   const server: ServerConfig = {
@@ -28,6 +31,7 @@ export function unapprovedServer(options: ResolveOptions): ResolvedServer {
     target,
     definition,
     shown: definition,
+    endpoints,
     ...serverOptions(entry, options.defaults),
     // Nobody's hash: what is remembered of a server that somebody approved is not lent to one that only looks like it.
     hash: hashOf({ unapproved: canonicalJson(document.at(['mcpServers', name])), file }),
@@ -44,6 +48,7 @@ export function targetAsWritten(entry: ServerEntry): string {
 interface AsWritten {
   readonly definition: ServerDefinition;
   readonly target: string;
+  readonly endpoints?: readonly EndpointAddress[];
 }
 
 function asWrittenStdio(entry: ServerEntry, folder: string): AsWritten {
@@ -57,8 +62,14 @@ function asWrittenStdio(entry: ServerEntry, folder: string): AsWritten {
 function asWrittenHttp(entry: ServerEntry): AsWritten {
   const given = entry.type ?? entry.transport;
   const type = given === undefined || given === 'stdio' ? 'auto' : (normalType(given) as HttpDefinition['type']);
-  const url = maskedUrlText(entry.url ?? '');
-  return { definition: { type, url, headers: maskedValues(entry.headers) }, target: url };
+  const endpoints = (entry.endpoints ?? [{ url: entry.url ?? '' }]).map(
+    ({ url, weight = 1 }: { url: string; weight?: number | undefined }) => {
+      const target = maskedUrlText(url);
+      return { url: target, target, weight };
+    },
+  );
+  const { url } = endpoints[0]!;
+  return { definition: { type, url, headers: maskedValues(entry.headers) }, target: url, endpoints };
 }
 
 function asExpansion(text: string): Expansion {

@@ -9,8 +9,7 @@ import { isObject, shapes } from './shape.js';
 /** Keys that are planned and have no effect yet, by the object they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
   file: ['metrics', 'state'],
-  defaults: ['pool'],
-  server: ['pool', 'balance', 'stateless', 'pin', 'oauth'],
+  server: ['pin', 'oauth'],
   timeouts: ['idle'],
 };
 
@@ -32,11 +31,6 @@ export function unknownKeys(document: ConfigDocument): ConfigProblem[] {
   const { base, parts } = shapes.file;
   walk('file', base.shape, parts, document.value, [], warn);
   const names = entriesOf(document.at(['mcpServers']));
-  for (const name of names) {
-    const endpoints = document.at(['mcpServers', name, 'endpoints']);
-    if (!Array.isArray(endpoints) || endpoints.length < 2) continue;
-    warn(['mcpServers', name, 'endpoints'], `only the first of ${endpoints.length} endpoints is used in this version`);
-  }
   problems.push(...similarNames(document, names));
   return problems;
 }

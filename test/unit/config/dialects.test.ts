@@ -259,7 +259,7 @@ describe('sections for all servers', () => {
     const document = sections(text);
     expect(document.at(['mcpServers', 'a', 'balance'])).toBe('weighted');
     expect(document.at(['mcpServers', 'b', 'balance'])).toBeUndefined();
-    expect(told(document)).toEqual(['warning 6:1: load_balancer.strategy: "balance" has no effect in this version']);
+    expect(told(document)).toEqual([]);
     expect(told(sections('[load_balancer]\nstrategy = "random"\n'))).toEqual([
       'warning 2:1: load_balancer.strategy: has no effect: no server of this file has "endpoints"',
     ]);

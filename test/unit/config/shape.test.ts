@@ -128,12 +128,4 @@ describe('unknownKeys', () => {
       told({ mcpServers: { constructor1: { command: 'x', env: { tll: '1' } }, cache: { url: 'u', headers: { retry: 'x' } } } }),
     ).toEqual([]);
   });
-
-  it('says of several endpoints that only the first is used, and of one nothing', () => {
-    const endpoints = [{ url: 'https://a' }, { url: 'https://b' }];
-    expect(told({ mcpServers: { a: { endpoints } } })).toEqual([
-      'mcpServers.a.endpoints: only the first of 2 endpoints is used in this version',
-    ]);
-    expect(told({ mcpServers: { a: { endpoints: endpoints.slice(1) } } })).toEqual([]);
-  });
 });
