@@ -7,6 +7,7 @@ import type { CallToolResult, ProgressInfo, Tool } from '../mcp/connection.js';
 import { deadline } from '../policy/deadline.js';
 import { type Attempt, compose, type Policy } from '../policy/policy.js';
 import { type RetryParts, retry } from '../policy/retry.js';
+import type { Route } from './endpoint-set.js';
 import type { ManagedServer } from './managed-server.js';
 import { Delivery } from './safe-replay.js';
 import type { ManagerEvent } from './server-status.js';
@@ -24,7 +25,7 @@ export interface PipelineOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Emitter<ManagerEvent>;
-  readonly server: Pick<ManagedServer, 'life' | 'use' | 'config' | 'guards' | 'breakers'>;
+  readonly server: Pick<ManagedServer, 'life' | 'endpoints' | 'config' | 'guards'>;
 }
 
 /**
@@ -53,9 +54,10 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
     retry(repeats(call, delivery, options), { clock, random }),
     connected(server),
     firstDelivery(),
-    server.breakers.guard(tool.name),
   );
-  return pipeline(({ signal, touch }) => {
+  const route: Route = { tried: new Set() };
+  return pipeline((current) => {
+    const { touch } = current;
     const onProgress = ({ progress, total, message }: ProgressInfo) => {
       touch();
       events.emit({
@@ -67,7 +69,8 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
         message: message ?? null,
       });
     };
-    return server.use(signal, (connection) =>
+    // Which endpoint, its breaker, its pool, its connection.
+    return server.endpoints.use({ tool: tool.name, route, attempt: current }, (connection, { signal }) =>
       delivery.send(connection, signal, () => connection.callTool(tool.name, args, { signal, tool, onProgress })),
     );
   }, attempt);

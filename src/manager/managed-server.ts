@@ -4,31 +4,24 @@ import { loginId } from '../config/accounts.js';
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
 import { McpctlError } from '../core/errors.js';
-import type { Connection } from '../mcp/connection.js';
-import type { EraVerdict } from '../mcp/era.js';
 import { deadline } from '../policy/deadline.js';
-import { compose, type Policy, runAttempt } from '../policy/policy.js';
+import { type Attempt, runAttempt } from '../policy/policy.js';
 import { CallGuards } from './call-guards.js';
 import { CallsInFlight } from './calls-in-flight.js';
-import { HealthMonitor } from './health.js';
-import { Latency } from './latency.js';
+import { EndpointSet, type Route } from './endpoint-set.js';
 import type { ManagerParts } from './manager-parts.js';
-import { ServerBreakers } from './server-breakers.js';
 import { ServerCache } from './server-cache.js';
-import { type LifecycleHooks, ServerLifecycle, withSignal } from './server-lifecycle.js';
-import { ServerRecall } from './server-recall.js';
+import type { ServerLife } from './server-life.js';
+import { withSignal } from './server-lifecycle.js';
+import type { ServerRecall } from './server-recall.js';
 import type { ServerStatus } from './server-status.js';
-import { StopPatience } from './stop-patience.js';
 import type { ToolList } from './tool-cache.js';
 import { ToolChanges } from './tool-changes.js';
 import { toolFilter } from './tool-filter.js';
 
 export class ManagedServer implements AsyncDisposable {
-  readonly life: ServerLifecycle;
-  readonly breakers: ServerBreakers;
+  readonly endpoints: EndpointSet;
   readonly cache: ServerCache;
-  readonly #health: HealthMonitor;
-  readonly #latency = new Latency();
   readonly #changes: ToolChanges;
   #wasConnected = false;
   /** Calls from the moment they begin to wait for a connection. */
@@ -36,13 +29,8 @@ export class ManagedServer implements AsyncDisposable {
   readonly guards: CallGuards;
   #config: ServerConfig;
   #isAllowed: (tool: string) => boolean;
-  readonly #patience: StopPatience;
   readonly #remembering: Promise<void>;
   readonly #lifetime = new AbortController();
-  readonly #recall: ServerRecall;
-  /** What is taken for granted of a server that has not answered yet; not remembered. */
-  #assumed: EraVerdict | undefined;
-  #inFlight = 0;
   #connectedAs: { readonly login: string | undefined } | undefined;
 
   /** @param after resolves when the server is gone whose place this one takes; never rejects */
@@ -52,7 +40,7 @@ export class ManagedServer implements AsyncDisposable {
     after?: Promise<unknown>,
   ) {
     this.#config = config;
-    const { clock, random, events, memories } = parts;
+    const { clock, events } = parts;
     this.guards = new CallGuards(config.name, clock, () => this.#config.concurrency);
     this.#isAllowed = toolFilter(config.tools);
     this.cache = new ServerCache({
@@ -67,54 +55,28 @@ export class ManagedServer implements AsyncDisposable {
       list: () => (this.life.state.status === 'connected' ? this.#fetchTools() : undefined),
       onNew: (list) => events.emit({ type: 'tools-changed', server: config.name, count: this.#filtered(list).tools.length }),
     });
-    this.#health = new HealthMonitor({
-      clock,
-      random,
-      options: () => this.#config.health,
-      check: (signal) => this.#roundTrip((connection) => connection.ping(signal)),
-      onResult: (ok, latencyMs) => events.emit({ type: 'health-checked', server: config.name, ok, latencyMs }),
-      // A server that works on somebody's call is not taken away.
-      isBusy: () => this.#inFlight > 0,
-      onDead: (error) => this.#giveUp(error),
-    });
-    this.#recall = new ServerRecall(config, memories);
-    // Whose list may be shown is a question of who is logged in.
-    const logins = config.definition.type === 'stdio' ? undefined : parts.logins?.refresh();
-    this.#remembering = Promise.all([this.#recall.ready, logins]).then(([memory]) => this.cache.restore(memory));
-    this.breakers = new ServerBreakers({
-      config: () => this.#config,
+    this.endpoints = new EndpointSet({
+      config,
       parts,
-      mayBeOpen: () => memories.hasOpenBreaker(config.hash),
-      remembered: this.#recall.ready.then(({ breakers }) => breakers),
-      remember: (breakers) => this.#recall.remember({ breakers }),
-      onChange: () => this.life.current && this.#watchHealth(),
-    });
-    this.#patience = new StopPatience(parts, {
-      graceMs: () => this.#config.stop.graceMs,
-      lingers: () => this.#recall.memory.lingers,
-      remember: (lingers) => this.#recall.remember({ lingers }),
-    });
-    const hooks: LifecycleHooks = {
-      gate: this.breakers,
-      open: (signal) => this.#open(signal),
-      onConnected: (connection) => {
-        this.#assumed = undefined;
-        if (connection.verified) this.#health.sawLife();
-        this.#recall.remember({ era: connection.verdict as never });
-        this.#watchHealth();
+      after,
+      ready: () => this.#remembering,
+      credentials: (own, signal) => (parts.logins ? { credentials: () => this.#credentials(parts.logins!, own, signal) } : {}),
+      tools: () => this.cache.tools.known?.tools,
+      onConnected: () => {
         // What was announced while nobody listened is lost, and another version of the server may be there now.
         if (this.#wasConnected && parts.longLived) this.#toolsChanged();
         this.#wasConnected = true;
       },
-      onLost: (reason) => {
-        this.#health.stop();
+      onLost: () => {
         // Announcements of a change may have been missed, and what answers next may be another program.
         if (parts.longLived) this.cache.toolsChanged();
         else this.cache.results.drop();
-        if (reason.details?.reason === 'era-changed') this.#recall.remember({ era: undefined });
       },
-    };
-    this.life = new ServerLifecycle(config, parts, hooks, after);
+      onToolsChanged: () => this.#toolsChanged(),
+    });
+    // Whose list may be shown is a question of who is logged in.
+    const logins = config.definition.type === 'stdio' ? undefined : parts.logins?.refresh();
+    this.#remembering = Promise.all([this.#recall.ready, logins]).then(([memory]) => this.cache.restore(memory));
   }
 
   get config(): ServerConfig {
@@ -123,50 +85,26 @@ export class ManagedServer implements AsyncDisposable {
 
   /** Takes over options that a live connection can do without (`compareServers` knows which). */
   adopt(config: ServerConfig): void {
-    const isPaceNew = config.health.intervalMs !== this.#config.health.intervalMs;
     this.#config = config;
-    this.life.config = config;
+    this.endpoints.adopt(config);
     this.#isAllowed = toolFilter(config.tools);
-    if (isPaceNew && this.life.current) this.#watchHealth();
   }
 
-  #watchHealth(): void {
-    const isWanted = this.parts.longLived && this.#config.health.intervalMs > 0 && this.breakers.state !== 'open';
-    if (isWanted) this.#health.start();
-    else this.#health.stop();
+  get life(): ServerLife {
+    return this.endpoints.life;
   }
 
-  async #open(signal: AbortSignal): Promise<Connection> {
-    const { parts, config } = this;
-    const opening = parts.openConnection({
-      server: config,
-      groups: parts.groups,
-      env: parts.env,
-      stop: this.#patience.stopOptions(),
-      onStopped: (by) => this.#patience.sawStop(by),
-      clock: parts.clock,
-      clientVersion: parts.clientVersion,
-      // Not awaited here: a process need not wait for it to be started.
-      remembered: this.#remembering.then(() => this.#assumed ?? (this.#recall.memory.era as EraVerdict | undefined)),
-      ...(parts.logins && { credentials: () => this.#credentials(parts.logins!, signal) }),
-      signal,
-      onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
-      onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
-      // A one-shot is gone before a list can change; subscribing would cost it a request.
-      ...(parts.longLived ? { onToolsChanged: () => this.#toolsChanged() } : {}),
-    });
-    return opening.catch((error: unknown) => {
-      // It ended at the question for its era and again without it. The next attempts need not start it twice.
-      if (error instanceof McpctlError && error.details?.starts === 2) {
-        this.#assumed = { kind: 'legacy', transport: 'stdio', at: parts.clock.date().getTime() };
-      }
-      throw error;
-    });
+  get #recall(): ServerRecall {
+    return this.endpoints.first.recall;
   }
 
-  async #credentials(logins: NonNullable<ManagerParts['logins']>, signal: AbortSignal): Promise<string | undefined> {
-    const token = await logins.tokenFor(this.config, signal);
-    const known = token === undefined ? undefined : logins.known(this.config);
+  async #credentials(
+    logins: NonNullable<ManagerParts['logins']>,
+    config: ServerConfig,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const token = await logins.tokenFor(config, signal);
+    const known = token === undefined ? undefined : logins.known(config);
     this.#connectedAs = { login: known && loginId(known) };
     return token;
   }
@@ -176,20 +114,6 @@ export class ManagedServer implements AsyncDisposable {
     if (this.life.current && this.#connectedAs) return this.#connectedAs.login;
     const known = this.parts.logins?.known(this.config);
     return known && loginId(known);
-  }
-
-  /** Runs a request on a live connection, and looks after the server when it fails. */
-  async use<T>(signal: AbortSignal, request: (connection: Connection) => Promise<T>): Promise<T> {
-    const connection = this.life.current ?? (await this.life.connection(signal));
-    this.#inFlight++;
-    try {
-      return await request(connection);
-    } catch (error) {
-      if (error instanceof McpctlError && error.code === 'UNAVAILABLE') this.#health.checkSoon();
-      throw error;
-    } finally {
-      this.#inFlight--;
-    }
   }
 
   /** The tools that the configuration lets through: from memory while fresh, else asked for. `refresh` asks in any case. */
@@ -215,11 +139,12 @@ export class ManagedServer implements AsyncDisposable {
   async ping(signal: AbortSignal): Promise<number> {
     // Somebody wants to know whether it is there, so no breaker keeps it away.
     await this.life.connection(signal, { isProbe: true });
-    const ms = await this.#repeatable('ping', this.config.health.timeoutMs, signal, (connection, bound) =>
-      this.#roundTrip(() => connection.ping(bound)),
-    );
-    this.#health.sawLife();
-    return ms;
+    return this.#repeatable('ping', this.config.health.timeoutMs, signal, async ({ signal: bound }) => {
+      const { foremost } = this.endpoints;
+      const { ms } = await foremost.use(bound, (connection) => foremost.timed(() => connection.ping(bound)));
+      foremost.health.sawLife();
+      return ms;
+    });
   }
 
   /** Makes sure that something came back from the server: a session adopted from memory proves nothing. */
@@ -231,12 +156,10 @@ export class ManagedServer implements AsyncDisposable {
   #fetchTools(): Promise<ToolList> {
     // One list serves everyone who asks meanwhile, so it ends with the server, not with the first of them.
     return this.cache.tools.refresh(() =>
-      this.#repeatable(
-        'tools/list',
-        this.config.timeouts.listMs,
-        this.#lifetime.signal,
-        (connection, bound) => this.#timed(() => connection.listTools(bound)),
-        this.breakers.guard(),
+      this.#repeatable('tools/list', this.config.timeouts.listMs, this.#lifetime.signal, (attempt, route) =>
+        this.endpoints.use({ route, attempt }, (connection, { signal }, endpoint) =>
+          endpoint.timed(() => connection.listTools(signal)).then(({ result }) => result),
+        ),
       ),
     );
   }
@@ -246,18 +169,15 @@ export class ManagedServer implements AsyncDisposable {
     what: string,
     limitMs: number,
     signal: AbortSignal,
-    request: (connection: Connection, signal: AbortSignal) => Promise<T>,
-    ...policies: readonly Policy[]
+    request: (attempt: Attempt, route: Route) => Promise<T>,
   ): Promise<T> {
     const { name } = this.config;
-    const limits = { idleMs: limitMs, totalMs: limitMs, what: `${what} ${name}`, server: name };
-    const bound = compose(deadline(limits, this.parts.clock), ...policies);
+    const bound = deadline({ idleMs: limitMs, totalMs: limitMs, what: `${what} ${name}`, server: name }, this.parts.clock);
+    const route: Route = { tried: new Set() };
     const once = async () => {
       // Connecting has limits of its own.
       await this.life.connection(signal);
-      return runAttempt(signal, (first) =>
-        bound((current) => this.use(current.signal, (connection) => request(connection, current.signal)), first),
-      );
+      return runAttempt(signal, (first) => bound((attempt) => request(attempt, route), first));
     };
     try {
       return await once();
@@ -270,40 +190,6 @@ export class ManagedServer implements AsyncDisposable {
       if (!broke || signal.aborted) throw error;
       return once();
     }
-  }
-
-  async #roundTrip(request: (connection: Connection) => Promise<void>): Promise<number> {
-    const connection = this.life.current;
-    if (!connection)
-      throw new McpctlError('UNAVAILABLE', `Server "${this.config.name}" is not connected`, {
-        server: this.config.name,
-        delivered: 'no',
-      });
-    const startedAt = this.parts.clock.now();
-    await this.#timed(() => request(connection));
-    return this.parts.clock.now() - startedAt;
-  }
-
-  async #timed<T>(request: () => Promise<T>): Promise<T> {
-    const startedAt = this.parts.clock.now();
-    const result = await request();
-    this.#latency.add(this.parts.clock.now() - startedAt);
-    return result;
-  }
-
-  #giveUp(error: McpctlError): void {
-    const connection = this.life.current;
-    if (!connection) return;
-    const { name } = this.config;
-    this.life.lost(
-      connection,
-      new McpctlError('UNAVAILABLE', `Server "${name}" gives no sign of life: ${error.message}`, {
-        server: name,
-        cause: error,
-        hint: `mcpctl reconnect ${name}`,
-        delivered: 'maybe',
-      }),
-    );
   }
 
   #toolsChanged(): void {
@@ -328,7 +214,8 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   snapshot(): ServerStatus {
-    const { config, life } = this;
+    const { config, life, endpoints } = this;
+    const { foremost } = endpoints;
     const { state, current } = life;
     const known = this.knownTools;
     const guessed = config.definition.type === 'auto' ? 'http' : config.definition.type;
@@ -340,20 +227,22 @@ export class ManagedServer implements AsyncDisposable {
       enabled: state.status !== 'disabled',
       status: state.status,
       since: state.since,
-      lastCheckedAt: this.#health.lastCheckedAt,
+      lastCheckedAt: foremost.health.lastCheckedAt,
       lastError: life.lastError,
       attempt: life.failures,
       retryAt: state.status === 'error' ? state.retryAt : null,
       generation: state.generation,
       health: this.#healthWord(),
-      breaker: this.breakers.status().breaker,
+      breaker: foremost.breakers.status().breaker,
       auth: this.#authState(),
       protocol: current?.protocol ?? null,
       serverInfo: current?.serverInfo ?? null,
       pid: current?.pid ?? null,
       tools: known?.tools.length ?? null,
       toolsAgeMs: known ? Math.max(0, this.parts.clock.date().getTime() - known.at) : null,
-      latencyMs: this.#latency.summary(),
+      latencyMs: foremost.latency.summary(),
+      pool: endpoints.pool,
+      endpoints: endpoints.status(),
     };
   }
 
@@ -371,9 +260,11 @@ export class ManagedServer implements AsyncDisposable {
 
   #healthWord(): ServerStatus['health'] {
     const { status } = this.life.state;
-    const { state } = this.breakers;
+    const { foremost, all } = this.endpoints;
+    const { state } = foremost.breakers;
+    const isWhole = all.every(({ life, isClosed }) => (all.length === 1 || life.current !== undefined) && !isClosed);
     if (status === 'connected' && state !== 'open')
-      return this.#health.failures > 0 || state === 'half-open' ? 'degraded' : 'healthy';
+      return foremost.health.failures > 0 || state === 'half-open' || !isWhole ? 'degraded' : 'healthy';
     return state === 'open' || status === 'error' || status === 'needs-auth' ? 'unhealthy' : 'unknown';
   }
 
@@ -385,7 +276,6 @@ export class ManagedServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#changes.cancel();
-    this.#health.stop();
     this.cache[Symbol.dispose]();
     this.#lifetime.abort(
       new McpctlError('UNAVAILABLE', `The connection to "${this.config.name}" was closed`, {
@@ -393,7 +283,6 @@ export class ManagedServer implements AsyncDisposable {
         delivered: 'maybe',
       }),
     );
-    await this.life[Symbol.asyncDispose]();
-    this.breakers[Symbol.dispose]();
+    await this.endpoints[Symbol.asyncDispose]();
   }
 }

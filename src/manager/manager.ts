@@ -253,13 +253,13 @@ export class Manager implements AsyncDisposable {
 
   /** The circuit breakers of a server. @throws McpctlError `UNKNOWN_SERVER` */
   breakers(name: string): ServerBreakersStatus {
-    return this.#servers.get(name).breakers.status();
+    return this.#servers.get(name).endpoints.breakers();
   }
 
   /** Opens, closes or resets them by hand; a server that is not connected is tried again once they are closed. */
   steerBreaker(name: string, verb: BreakerVerb): void {
     const server = this.#servers.get(name);
-    server.breakers.steer(verb);
+    server.endpoints.steer(verb);
     if (verb !== 'open' && this.#isStarted && server.life.state.status === 'error') this.#bringUpSoon([server]);
   }
 

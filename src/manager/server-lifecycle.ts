@@ -10,6 +10,7 @@ import { deadline } from '../policy/deadline.js';
 import { runAttempt } from '../policy/policy.js';
 import { CrashCounter, crashLoop } from './crash-loop.js';
 import type { ManagerParts } from './manager-parts.js';
+import type { ConnectOptions, ServerLife } from './server-life.js';
 import { type ErrorInfo, initialState, type ServerInput, type ServerState, transition } from './server-state.js';
 
 /** A connection that lived this long ends a series of failures: the next loss begins with the shortest wait again. */
@@ -45,7 +46,7 @@ interface Attempt {
   readonly abort: AbortController;
 }
 
-export class ServerLifecycle implements AsyncDisposable {
+export class ServerLifecycle implements ServerLife {
   #state: ServerState;
   #connection: Connection | undefined;
   /** The attempt that is running, shared by everyone who waits for it. */
@@ -97,7 +98,7 @@ export class ServerLifecycle implements AsyncDisposable {
    *
    * @throws McpctlError saying why there is none.
    */
-  connection(signal: AbortSignal, { isProbe = false } = {}): Connection | Promise<Connection> {
+  connection(signal: AbortSignal, { isProbe = false }: ConnectOptions = {}): Connection | Promise<Connection> {
     signal.throwIfAborted();
     if (this.#connection) return this.#connection;
     const { name } = this.config;
@@ -118,7 +119,7 @@ export class ServerLifecycle implements AsyncDisposable {
   }
 
   /** Starts an attempt, or joins the one that is running. */
-  connect({ isProbe = false } = {}): Promise<Connection> {
+  connect({ isProbe = false }: ConnectOptions = {}): Promise<Connection> {
     if (this.#attempt) return this.#attempt.done;
     if (this.#isDisposed) return Promise.reject(closedError(this.config.name));
     if (isWaiting(this.config)) return Promise.reject(untrustedError(this.config));
@@ -221,6 +222,11 @@ export class ServerLifecycle implements AsyncDisposable {
       if (opening) this.#closeAfter(opening.then((late) => late[Symbol.asyncDispose]()));
       throw error;
     });
+  }
+
+  /** One more connection to the same server, which belongs to whoever asks for it. @throws McpctlError saying why there is none */
+  another(signal: AbortSignal): Promise<Connection> {
+    return this.#openInTime(signal);
   }
 
   #patienceHint(): string {

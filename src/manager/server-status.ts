@@ -39,6 +39,25 @@ export interface ServerStatus {
   readonly toolsAgeMs: number | null;
   /** Round trips of pings and lists over the last 50; null before the first. */
   readonly latencyMs: { readonly last: number; readonly p50: number; readonly p95: number } | null;
+  /** Connections. `inUse`: with at least one call in flight; `waiting`: calls that wait for one. */
+  readonly pool: { readonly open: number; readonly idle: number; readonly inUse: number; readonly waiting: number };
+  /** Empty for a server with one. */
+  readonly endpoints: readonly EndpointStatus[];
+}
+
+/** One of several endpoints of a server. */
+export interface EndpointStatus {
+  /** Its secrets masked. */
+  readonly target: string;
+  readonly weight: number;
+  readonly status: ServerStatusName;
+  /** 1 = nothing went wrong lately, 0 = everything. */
+  readonly healthScore: number;
+  readonly breaker: BreakerStatus;
+  /** Calls. */
+  readonly inFlight: number;
+  /** Why it gets no calls though it may be there; null = it gets its part. */
+  readonly leftOut: string | null;
 }
 
 export type ManagerEvent =

@@ -83,7 +83,7 @@ describe('calls', () => {
   it('are told when to come back, and what to type', async () => {
     const { server, clock } = await openedByCalls();
     await clock.advance(10_000);
-    expect(server.breakers.refusal()).toMatchObject({
+    expect(server.endpoints.first.breakers.refusal()).toMatchObject({
       code: 'CIRCUIT_OPEN',
       message: 'Server "files" failed 5 times in a row and gets no calls for another 20 s',
       hint: 'to try it at once: mcpctl reconnect files',
@@ -267,15 +267,15 @@ describe('a tool with a breaker of its own', () => {
     const made = managed({ circuitBreaker });
     made.trouble.call = failure();
     for (const expected of ['UNAVAILABLE', 'UNAVAILABLE', 'CIRCUIT_OPEN']) expect(await made.call('search')).toBe(expected);
-    expect(made.server.breakers.status()).toMatchObject({
+    expect(made.server.endpoints.first.breakers.status()).toMatchObject({
       breaker: { state: 'closed', consecutiveFailures: 0 },
       tools: [{ tool: 'search', state: 'open', rejected: 1 }],
     });
     expect(changes(made)).toEqual(['closed > open']);
-    made.server.breakers.steer('close');
+    made.server.endpoints.first.breakers.steer('close');
     for (let i = 0; i < 5; i++) await made.call('echo');
     expect(await made.call('search')).toBe('CIRCUIT_OPEN');
-    expect(made.server.breakers.status().tools[0]!.state).toBe('closed');
+    expect(made.server.endpoints.first.breakers.status().tools[0]!.state).toBe('closed');
   });
 
   it('is remembered, and forgotten when the configuration has it no more', async () => {
@@ -286,7 +286,7 @@ describe('a tool with a breaker of its own', () => {
     expect(await later.call('search')).toBe('CIRCUIT_OPEN');
     later.server.adopt(serverConfig());
     expect(await later.call('search')).toBe('ok');
-    expect(later.server.breakers.status().tools).toEqual([]);
+    expect(later.server.endpoints.first.breakers.status().tools).toEqual([]);
   });
 
   it('has no breaker because its name is that of a property of every object', async () => {
@@ -299,9 +299,9 @@ describe('by hand', () => {
   it('open refuses calls until close, reset forgets', async () => {
     const made = managed();
     expect(await made.call()).toBe('ok');
-    made.server.breakers.steer('open');
+    made.server.endpoints.first.breakers.steer('open');
     expect(await made.call()).toBe('CIRCUIT_OPEN');
-    expect(made.server.breakers.refusal()).toMatchObject({
+    expect(made.server.endpoints.first.breakers.refusal()).toMatchObject({
       message: 'Server "files" gets no calls: its circuit breaker was opened by hand',
       hint: 'mcpctl breaker files close',
       details: { retryAfterMs: null },
@@ -309,10 +309,10 @@ describe('by hand', () => {
     expect(made.server.snapshot()).toMatchObject({ status: 'connected', breaker: { state: 'open', openUntil: null } });
     await made.server.life.reconnect(signal);
     expect(await made.call()).toBe('CIRCUIT_OPEN');
-    made.server.breakers.steer('close');
+    made.server.endpoints.first.breakers.steer('close');
     expect(await made.call()).toBe('ok');
     expect(made.server.snapshot().breaker.rejected).toBe(3);
-    made.server.breakers.steer('reset');
+    made.server.endpoints.first.breakers.steer('reset');
     expect(made.server.snapshot().breaker).toMatchObject({ state: 'closed', rejected: 0, lastSuccessAt: null });
     expect(made.written.at(-1)?.breakers).toMatchObject({ '': { state: 'closed', rejected: 0 } });
   });
