@@ -41,7 +41,7 @@ describe('loadConfig', () => {
       protocol: 'auto',
       timeouts: { connectMs: 10_000, initializeMs: 60_000, listMs: 30_000, callMs: 60_000, callTotalMs: 600_000 },
       health: { intervalMs: 30_000, timeoutMs: 5_000 },
-      cache: { enabled: true, ttlMs: 300_000 },
+      cache: { enabled: true, ttlMs: 300_000, maxSize: 100, policy: 'lru', results: null },
       reconnect: { jitter: 0.5 },
       retry: {
         strategy: 'exponential',

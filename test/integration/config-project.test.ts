@@ -300,6 +300,7 @@ describe('a bare command of an approved project server', () => {
 });
 
 describe('presets', () => {
+  const cache = { maxSize: 100, policy: 'lru', results: null };
   const options = async (home: TempHome, preset: 'production' | 'development' | 'test') => {
     const { timeouts, health, cache, reconnect } = serverOf(await loadFor(home, { preset }), 'a');
     return { connectMs: timeouts.connectMs, intervalMs: health.intervalMs, cache, jitter: reconnect.jitter };
@@ -308,17 +309,17 @@ describe('presets', () => {
   it('are defaults below the files: development looks closer, test leaves nothing to the background or to chance', async () => {
     await using home = await tempHome();
     await home.writeConfig({ mcpServers: { a: { command: 'x' } } });
-    const production = { connectMs: 10_000, intervalMs: 30_000, cache: { enabled: true, ttlMs: 300_000 }, jitter: 0.5 };
+    const production = { connectMs: 10_000, intervalMs: 30_000, cache: { ...cache, enabled: true, ttlMs: 300_000 }, jitter: 0.5 };
     expect(await options(home, 'production')).toEqual(production);
     expect(await options(home, 'development')).toEqual({
       ...production,
       intervalMs: 10_000,
-      cache: { enabled: true, ttlMs: 30_000 },
+      cache: { ...cache, enabled: true, ttlMs: 30_000 },
     });
     expect(await options(home, 'test')).toEqual({
       connectMs: 2_000,
       intervalMs: 0,
-      cache: { enabled: false, ttlMs: 300_000 },
+      cache: { ...cache, enabled: false, ttlMs: 300_000 },
       jitter: 0,
     });
   });
@@ -332,7 +333,7 @@ describe('presets', () => {
     expect(await options(home, 'test')).toEqual({
       connectMs: 5_000,
       intervalMs: 0,
-      cache: { enabled: true, ttlMs: 120_000 },
+      cache: { ...cache, enabled: true, ttlMs: 120_000 },
       jitter: 0,
     });
   });
@@ -418,6 +419,8 @@ describe('explainServer', () => {
       'circuitBreaker.failureRateThreshold': [50, 'default'],
       'circuitBreaker.minSamples': [10, 'default'],
       'circuitBreaker.tools.t.timeout': ['5s', `${two}:5:72`],
+      'cache.maxSize': [100, 'default'],
+      'cache.policy': ['lru', 'default'],
       'stop.grace': [null, 'default'],
       'stop.command': [null, 'default'],
       'tools.include': [[], 'default'],
