@@ -123,7 +123,6 @@ function defaultOf(name: string): unknown {
     'timeouts.call': durationText(defaults.timeouts.callMs),
     'health.interval': durationText(defaults.health.intervalMs),
     'health.timeout': durationText(defaults.health.timeoutMs),
-    'retry.preset': 'standard',
     'concurrency.inFlight': defaults.concurrency.inFlight,
     'concurrency.queue': defaults.concurrency.queue,
     'trust.annotations': defaults.trust.annotations,

@@ -90,7 +90,8 @@ export class Delivery {
   #unknown(lost: McpctlError, last: McpctlError): McpctlError {
     const { server, tool } = this.#options;
     const then = last === lost || last.message === lost.message ? '' : `; then: ${last.message}`;
-    return new McpctlError('OUTCOME_UNKNOWN', `${server}/${tool.name} may or may not have run: ${lost.message}${then}`, {
+    const often = this.#sends > 1 ? ` (sent ${this.#sends} times)` : '';
+    return new McpctlError('OUTCOME_UNKNOWN', `${server}/${tool.name} may or may not have run${often}: ${lost.message}${then}`, {
       server,
       cause: last,
       hint: `look whether it was done: mcpctl logs ${server}, or a tool that reads; to send it again whatever happened: call with --retry-unsafe`,

@@ -142,6 +142,24 @@ describe('reconfigure', () => {
     await expect(result).rejects.toMatchObject({ code: 'TIMEOUT', details: { totalMs: 70 } });
   });
 
+  it('takes over retry, concurrency and trust under the same connection: 1 place from now on', async () => {
+    start([server('files')]);
+    await settle();
+    const { retry } = server('files');
+    const next = server('files', {
+      retry: { ...retry, maxAttempts: 1 },
+      concurrency: { inFlight: 1, queue: 0 },
+      trust: { annotations: true },
+    });
+    await expect(manager.reconfigure(configOf([next]))).resolves.toMatchObject({ changed: ['files'] });
+    expect(commands()).toEqual(['files']);
+    const { result, finish } = callThatWaits('files');
+    await settle();
+    await expect(callThatWaits('files').result).rejects.toMatchObject({ code: 'OVERLOADED', server: 'files' });
+    finish();
+    await expect(result).resolves.toEqual({ content: [] });
+  });
+
   it('connects anew for a key it knows nothing about', async () => {
     start([server('files')]);
     await settle();
