@@ -112,12 +112,12 @@ export class ServerBreakers implements ConnectGate, Disposable {
 
   failed(error: McpctlError): void {
     this.#counted.add(error);
-    this.#settle(verdictOf(error));
+    this.#settle(verdictOf(error), error);
   }
 
-  #settle(verdict: Verdict): void {
-    if (this.#isRestored) this.#server.settle(verdict, this.#attempt, 'reach');
-    else void this.#restored.then(() => this.#settle(verdict));
+  #settle(verdict: Verdict, error?: McpctlError): void {
+    if (this.#isRestored) this.#server.settle(verdict, this.#attempt, 'reach', error);
+    else void this.#restored.then(() => this.#settle(verdict, error));
   }
 
   pauseMs(): number | null | undefined {
@@ -223,6 +223,7 @@ export class ServerBreakers implements ConnectGate, Disposable {
     const { openUntil, consecutiveFailures } = breaker.status();
     const subject = tool === undefined ? `Server "${server}"` : `Tool ${server}/${sanitizeLine(tool, 100)}`;
     return new McpctlError('CIRCUIT_OPEN', `${subject} ${this.#why(breaker)}`, {
+      cause: breaker.lastError,
       server,
       hint: hintFor(server, state, tool),
       details: { state: state.state, retryAfterMs, openUntil, consecutiveFailures },
@@ -234,7 +235,8 @@ export class ServerBreakers implements ConnectGate, Disposable {
     const { state, retryAfterMs } = breaker;
     if (state.state !== 'open') return 'is being tried out after failures, with as many calls as it may get';
     if (retryAfterMs === null) return 'gets no calls: its circuit breaker was opened by hand';
-    return `${this.#cause(breaker)} and gets no calls for another ${formatDuration(retryAfterMs)}`;
+    const last = breaker.lastError ? `. Last: ${breaker.lastError.message}` : '';
+    return `${this.#cause(breaker)} and gets no calls for another ${formatDuration(retryAfterMs)}${last}`;
   }
 
   #cause({ state, parts }: CircuitBreaker): string {

@@ -85,7 +85,7 @@ describe('calls', () => {
     await clock.advance(10_000);
     expect(server.breakers.refusal()).toMatchObject({
       code: 'CIRCUIT_OPEN',
-      message: 'Server "files" failed 5 times in a row and gets no calls for another 20 s',
+      message: 'Server "files" failed 5 times in a row and gets no calls for another 20 s. Last: broken',
       hint: 'to try it at once: mcpctl reconnect files',
       delivered: 'no',
       server: 'files',
