@@ -112,12 +112,12 @@ export class ServerBreakers implements ConnectGate, Disposable {
 
   failed(error: McpctlError): void {
     this.#counted.add(error);
-    this.#settle(verdictOf(error));
+    this.#settle(verdictOf(error), error);
   }
 
-  #settle(verdict: Verdict): void {
-    if (this.#isRestored) this.#server.settle(verdict, this.#attempt, 'reach');
-    else void this.#restored.then(() => this.#settle(verdict));
+  #settle(verdict: Verdict, error?: McpctlError): void {
+    if (this.#isRestored) this.#server.settle(verdict, this.#attempt, 'reach', error);
+    else void this.#restored.then(() => this.#settle(verdict, error));
   }
 
   pauseMs(): number | null | undefined {
@@ -222,7 +222,8 @@ export class ServerBreakers implements ConnectGate, Disposable {
     const { state, retryAfterMs } = breaker;
     const { openUntil, consecutiveFailures } = breaker.status();
     const subject = tool === undefined ? `Server "${server}"` : `Tool ${server}/${sanitizeLine(tool, 100)}`;
-    return new McpctlError('CIRCUIT_OPEN', `${subject} ${this.#why(state, retryAfterMs)}`, {
+    return new McpctlError('CIRCUIT_OPEN', `${subject} ${this.#why(breaker)}`, {
+      cause: breaker.lastError,
       server,
       hint: hintFor(server, state, tool),
       details: { state: state.state, retryAfterMs, openUntil, consecutiveFailures },
@@ -230,19 +231,21 @@ export class ServerBreakers implements ConnectGate, Disposable {
     });
   }
 
-  #why(state: BreakerState, retryAfterMs: number | null): string {
+  #why(breaker: CircuitBreaker): string {
+    const { state, retryAfterMs } = breaker;
     if (state.state !== 'open') return 'is being tried out after failures, with as many calls as it may get';
     if (retryAfterMs === null) return 'gets no calls: its circuit breaker was opened by hand';
-    const { samples, percent } = failureRate(state.window, this.#options.parts.clock.date().getTime());
-    const { maxFailures } = this.#options.config().circuitBreaker;
-    const isRate = state.failures < maxFailures && samples > 0;
-    const what = isRate ? `failed in ${Math.round(percent)} % of ${samples} calls` : `failed ${times(state.failures)} in a row`;
-    return `${what} and gets no calls for another ${formatDuration(retryAfterMs)}`;
+    const last = breaker.lastError ? `. Last: ${breaker.lastError.message}` : '';
+    return `${this.#cause(breaker)} and gets no calls for another ${formatDuration(retryAfterMs)}${last}`;
   }
-}
 
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`;
+  #cause({ state, parts }: CircuitBreaker): string {
+    const { maxFailures, minSamples } = parts.options();
+    const { samples, percent } = failureRate(state.window, parts.clock.date().getTime());
+    if (state.failures > 1 && state.failures >= maxFailures) return `failed ${state.failures} times in a row`;
+    if (state.openings > 1) return 'failed again when it was tried out';
+    return samples > 1 && samples >= minSamples ? `failed in ${Math.round(percent)} % of ${samples} calls` : 'failed';
+  }
 }
 
 function hintFor(server: string, state: BreakerState, tool: string | undefined): string {

@@ -105,7 +105,8 @@ function succeeded(state: BreakerState, at: number, kind: BreakerKind, options: 
       // Calls that failed are not redeemed by a server that can be reached: it could be reached all the time.
       const next = successes + (kind === 'request' || cause === 'reach' ? 1 : 0);
       if (next >= options.successThreshold) return closed(state, at);
-      return { ...(released(state, kind) as typeof state), successes: next };
+      const failures = kind === 'request' ? 0 : state.failures;
+      return { ...(released(state, kind) as typeof state), failures, successes: next };
     }
     default:
       return unreachable(state);

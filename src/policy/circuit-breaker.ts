@@ -77,6 +77,8 @@ export class CircuitBreaker {
   /** Permits before this one were under way when a process ended, which counted once. */
   #endedBefore = 0;
   #isDirty = false;
+  /** The last failure of this process. */
+  lastError: McpctlError | undefined;
 
   constructor(readonly parts: BreakerParts) {
     this.#madeAt = this.#now();
@@ -124,6 +126,7 @@ export class CircuitBreaker {
     const at = this.#now();
     const type = verdict === 'failure' && this.#isCountedEnd(permit, error) ? 'neither' : verdict;
     if (type !== 'neither') this.#count(type, kind, at);
+    if (type === 'failure' && error instanceof McpctlError) this.lastError = error;
     this.#apply({ type, kind, at, changes: permit?.changes ?? this.#state.changes });
   }
 

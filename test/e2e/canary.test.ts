@@ -7,7 +7,7 @@ import { findProcesses } from '../support/no-leftovers.js';
 import { runCli, startCli } from '../support/run-cli.js';
 import { type TempHome, tempHome } from '../support/temp-home.js';
 import { waitFor } from '../support/wait-for.js';
-import { faultServer, fixture } from './kit.js';
+import { faultServer, fixture, neverOpen } from './kit.js';
 
 /** Unlike anything else, and with characters that each encoding writes differently. */
 const canary = (name: string) => `cnry-${name}-Zq7+/=x9`;
@@ -126,6 +126,7 @@ describe('planted secrets', () => {
     const withQuery = (path: string) =>
       `${web.url.replace('//', `//user:${planted.userinfo}@`)}/${path}?api_key=${planted.query}`;
     configFile = await home.writeConfig({
+      ...neverOpen,
       mcpServers: {
         leaky,
         exits: { ...leaky, args: [...leaky.args, '--exit'] },

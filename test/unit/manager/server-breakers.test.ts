@@ -85,12 +85,27 @@ describe('calls', () => {
     await clock.advance(10_000);
     expect(server.endpoints.first.breakers.refusal()).toMatchObject({
       code: 'CIRCUIT_OPEN',
-      message: 'Server "files" failed 5 times in a row and gets no calls for another 20 s',
+      message: 'Server "files" failed 5 times in a row and gets no calls for another 20 s. Last: broken',
       hint: 'to try it at once: mcpctl reconnect files',
       delivered: 'no',
       server: 'files',
       details: { retryAfterMs: 20_000, state: 'open', consecutiveFailures: 5 },
     });
+  });
+
+  it.each([
+    ['failed in 55 % of 11 calls', { maxFailures: 20 }, 'sfsfsfsfsff'],
+    ['failed again when it was tried out', { maxFailures: 2, timeoutMs: 1 }, 'ff sf'],
+    ['failed 3 times in a row', { maxFailures: 2, timeoutMs: 1 }, 'ff f'],
+    ['failed', { maxFailures: 1 }, 'f'],
+  ])('are told why: it %s', async (why, some, calls) => {
+    const made = managed({ circuitBreaker: { ...defaults.circuitBreaker, ...some } });
+    for (const one of calls) {
+      made.trouble.call = one === 'f' ? failure() : (undefined as never);
+      if (one === ' ') await made.clock.advance(10);
+      else await made.call();
+    }
+    expect(made.server.breakers.refusal()?.message).toContain(`Server "files" ${why} and gets no calls for another `);
   });
 
   it('find the server degraded after 30 s, and healthy after 2 of them', async () => {

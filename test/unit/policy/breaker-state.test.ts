@@ -154,7 +154,7 @@ describe('a half-open breaker', () => {
   it('closes after 2 successes, and opens at the first failure', () => {
     expect(halfOpen().times(2, 'admit').do('success').state).toMatchObject({ state: 'half-open', successes: 1, inFlight: 1 });
     expect(halfOpen().times(2, 'admit').times(2, 'success').state).toMatchObject({ state: 'closed', failures: 0, window: [] });
-    expect(halfOpen().do('admit').do('success').do('failure').state).toMatchObject({ state: 'open', openings: 2 });
+    expect(halfOpen().do('admit').do('success').do('failure').state).toMatchObject({ state: 'open', openings: 2, failures: 1 });
   });
 
   it('counts a connection as a success only where connecting was what had failed', () => {
