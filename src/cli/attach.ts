@@ -170,6 +170,7 @@ export async function runAttached(
   let written = Promise.resolve();
   let send: Channel<ClientFrame>['send'] = () => Promise.resolve();
   let close = () => {};
+  const questions = new Map<number, AbortController>();
   const closed = new Promise<void>((resolve) => {
     close = resolve;
   });
@@ -194,10 +195,23 @@ export async function runAttached(
         );
         break;
       case 'ask':
-        void (terminal.ask?.(frame.question, { isHidden: frame.isHidden }) ?? Promise.reject(new Error())).then(
+        questions.set(frame.id, new AbortController());
+        void (
+          terminal.ask?.(frame.question, { isHidden: frame.isHidden, signal: questions.get(frame.id)!.signal }) ??
+          Promise.reject(new Error())
+        ).then(
           (text) => send({ t: 'answer', id: frame.id, text }),
           () => send({ t: 'answer', id: frame.id, text: null }),
         );
+        break;
+      case 'asked':
+        questions.get(frame.id)?.abort(cancelled());
+        questions.delete(frame.id);
+        break;
+      case 'open':
+        void (terminal.openUrl?.(frame.url) ?? Promise.resolve(false))
+          .catch(() => false)
+          .then((started) => send({ t: 'opened', id: frame.id, started }));
         break;
       case 'exit':
       case 'local':
