@@ -54,7 +54,7 @@ export async function beginDeviceFlow(parts: GrantParts, scopes: readonly string
 
 /** @throws McpctlError `AUTH_FAILED`, with the name of what is missing */
 export function requireDeviceFlow({ server, as }: Pick<GrantParts, 'server' | 'as'>): void {
-  if (as.metadata.device_authorization_endpoint !== undefined) return;
+  if ('device_authorization_endpoint' in as.metadata) return;
   throw new McpctlError('AUTH_FAILED', `The authorization server of "${server.name}" has no device login`, {
     server: server.name,
     hint: `its metadata has no device_authorization_endpoint; without a browser here: mcpctl auth ${server.name} --no-browser`,

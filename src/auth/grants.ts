@@ -45,7 +45,7 @@ export async function requestTokens(grant: Grant, parts: GrantParts): Promise<OA
       issuer: as.issuer,
       client,
       tokenEndpoint: as.metadata.token_endpoint,
-      revocationEndpoint: as.metadata.revocation_endpoint ?? null,
+      revocationEndpoint: revocationEndpointOf(as),
       resource: as.resource,
       ...tokens,
       scopes: scopes ?? grant.scopes,
@@ -66,4 +66,10 @@ export function withResource(
   { resource }: Pick<AuthorizationServer, 'resource'>,
 ): Record<string, string> {
   return resource === null ? { ...parameters } : { ...parameters, resource };
+}
+
+/** The types of the SDK know it of one of the two kinds of metadata alone. */
+function revocationEndpointOf({ metadata }: AuthorizationServer): string | null {
+  const endpoint = 'revocation_endpoint' in metadata ? metadata.revocation_endpoint : undefined;
+  return typeof endpoint === 'string' ? endpoint : null;
 }

@@ -21,7 +21,9 @@ export function openableUrl(text: string): string {
   const isOdd = /[\x00-\x20\x7f]/.test(text) || text.length > maxUrlLength || !URL.canParse(text);
   const url = isOdd ? undefined : new URL(text);
   const isSecure = url?.protocol === 'https:' || (url?.protocol === 'http:' && isThisMachine(url.hostname));
-  if (url && isSecure && url.username === '' && url.password === '' && url.href.length <= maxUrlLength) return url.href;
+  // A host may be spelt with nearly anything, `$(calc)` for one; no name of a real one is.
+  const isName = /^[a-z0-9._-]+$|^\[[0-9a-f:.]+\]$/.test(url?.hostname ?? '');
+  if (url && isSecure && isName && url.username === '' && url.password === '' && url.href.length <= maxUrlLength) return url.href;
   throw new McpctlError(
     'AUTH_FAILED',
     'The address of the login is not one that may be opened: it has to be a plain https:// address',

@@ -12,6 +12,7 @@ import { checkInput } from '../mcp/json-schema.js';
 import { openConnection } from '../mcp/open-connection.js';
 import { runAttempt } from '../policy/policy.js';
 import { Semaphore } from '../policy/semaphore.js';
+import type { Authorization } from './authorize.js';
 import { runToolCall } from './call-pipeline.js';
 import type { ConfigChange } from './config-change.js';
 import type { ManagedServer } from './managed-server.js';
@@ -135,6 +136,19 @@ export class Manager implements AsyncDisposable {
     return saved;
   }
 
+  /** The login of a server, for `auth`. @throws McpctlError `UNKNOWN_SERVER` */
+  async authorization(name: string): Promise<Authorization> {
+    const server = this.#servers.get(name);
+    const logins = this.#logins();
+    const [{ Authorization }, flows] = await Promise.all([import('./authorize.js'), this.#options.loginFlows?.()]);
+    if (!flows) throw new McpctlError('INTERNAL', 'This manager was built without a way to log in');
+    const reconnect = (resource: string, signal: AbortSignal) => {
+      this.#loginChanged(resource, name);
+      return this.reconnect(name, signal);
+    };
+    return new Authorization({ server, flows, logins, reconnect });
+  }
+
   /** Removes what is stored for a server. @returns the accounts that were logged in @throws as `Logins.forget` */
   async logout(name: string, options: { allAccounts: boolean; signal: AbortSignal; isAttended: boolean }): Promise<string[]> {
     const { resource, accounts } = await this.#logins().forget(this.#servers.get(name).config, options);
@@ -162,11 +176,12 @@ export class Manager implements AsyncDisposable {
   }
 
   /** Sessions that were opened with another token, or none, are of no use any more. */
-  #loginChanged(resource: string): void {
+  #loginChanged(resource: string, besides?: string): void {
     if (!this.longLived) return;
     for (const server of this.#servers.all()) {
       const { definition } = server.config;
-      if (definition.type === 'stdio' || !isUsable(server) || !isFor(resource, definition.url)) continue;
+      if (server.config.name === besides || definition.type === 'stdio' || !isUsable(server) || !isFor(resource, definition.url))
+        continue;
       const { signal } = new AbortController();
       void this.reconnect(server.config.name, signal).catch(() => {});
     }
