@@ -4,8 +4,8 @@ import { McpctlError } from '../core/errors.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import { openableUrl } from '../io/open-url.js';
 import { type GrantParts, openidFor, requestTokens, withResource } from './grants.js';
-import { grantError } from './grant-error.js';
 import type { OAuthCredential } from './oauth.js';
+import { oauthError } from './oauth-error.js';
 
 /** Plain data: it may be written down, and read by another process. */
 export interface DeviceFlow {
@@ -48,7 +48,7 @@ export async function beginDeviceFlow(parts: GrantParts, scopes: readonly string
       scopes,
     };
   } catch (error) {
-    throw grantError(error, { server: server.name, step: 'device-authorization', issuer: as.issuer });
+    throw oauthError(error, { server, step: 'device' });
   }
 }
 
@@ -58,7 +58,7 @@ export function requireDeviceFlow({ server, as }: Pick<GrantParts, 'server' | 'a
   throw new McpctlError('AUTH_FAILED', `The authorization server of "${server.name}" has no device login`, {
     server: server.name,
     hint: `its metadata has no device_authorization_endpoint; without a browser here: mcpctl auth ${server.name} --no-browser`,
-    details: { step: 'device-authorization', missing: 'device_authorization_endpoint' },
+    details: { step: 'device', missing: 'device_authorization_endpoint' },
   });
 }
 

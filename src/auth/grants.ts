@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type { ServerConfig } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import type { FetchLike } from '../io/http-fetch.js';
-import { grantError } from './grant-error.js';
 import { granted } from './granted.js';
 import type { AuthorizationServer, ClientIdentity, OAuthCredential } from './oauth.js';
+import { oauthError } from './oauth-error.js';
 import { configurationOf } from './openid.js';
 
 /** With whom, and as whom, a login is made. */
@@ -52,7 +52,7 @@ export async function requestTokens(grant: Grant, parts: GrantParts): Promise<OA
       generation: randomUUID(),
     };
   } catch (error) {
-    throw grantError(error, { server: server.name, step: 'token', issuer: as.issuer });
+    throw oauthError(error, { server, step: 'token' });
   }
 }
 
