@@ -154,7 +154,7 @@ export class LoginFlows {
   async #inBrowser(server: ServerConfig, request: LoginRequest, person: Person): Promise<LoginResult> {
     const { signal } = person;
     await using ground = await this.#ground(server, request, signal);
-    return this.#withCallback(ground, request, async ({ redirectUri, parts, loopback }) => {
+    return await this.#withCallback(ground, request, async ({ redirectUri, parts, loopback }) => {
       const { url, flow } = beginCodeFlow(parts, { redirectUri, scopes: ground.scopes });
       const { expected } = flow;
       const answer = await awaitAnswer({
@@ -259,7 +259,7 @@ export class LoginFlows {
     const isOurs = registered?.startsWith(`${loopback.origin}/`) ?? false;
     const own = isOurs ? registered! : `${loopback.origin}/callback/${randomBytes(16).toString('base64url')}`;
     const parts = await this.#known(ground, request, own);
-    return work({ redirectUri: parts.client.redirectUri ?? `${loopback.origin}/callback`, parts, loopback });
+    return await work({ redirectUri: parts.client.redirectUri ?? `${loopback.origin}/callback`, parts, loopback });
   }
 
   #grantParts(server: ServerConfig, fetch: FetchLike): Pick<GrantParts, 'server' | 'fetch' | 'clock' | 'onSecret'> {
