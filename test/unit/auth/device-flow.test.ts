@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { beginDeviceFlow, endDeviceFlow } from '../../../src/auth/device-flow.js';
 import type { GrantParts } from '../../../src/auth/grants.js';
 import type { OAuthCredential } from '../../../src/auth/oauth.js';
+import { ProviderTrouble } from '../../../src/auth/oauth-error.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { serverConfig } from '../../support/fake-connection.js';
 
@@ -43,7 +44,9 @@ function setUp(...answers: Answer[]) {
       asked.push({ atMs: clock.now(), path: new URL(url).pathname, body: new URLSearchParams(String(init?.body)) });
       const answer = answers.shift() ?? pending;
       if (answer instanceof Error) throw answer;
-      if (typeof answer === 'number') return new Response('trouble', { status: answer });
+      // As the fetch of a login does.
+      if (typeof answer === 'number')
+        throw new TypeError('trouble', { cause: new ProviderTrouble('as.example', answer, undefined, undefined) });
       return Response.json(answer, { status: 'error' in answer ? 400 : 200 });
     },
   } as unknown as GrantParts;
