@@ -212,9 +212,9 @@ function wordsOf(error: unknown): (ProviderWords & { status?: number }) | undefi
       return { ...(providerWords(body) ?? { error: `HTTP ${status}` }), ...known };
     if (name === 'OAuthError' && typeof code === 'string' && typeof message === 'string') {
       // The SDK's word for an answer that it could not read; it quotes the whole of it.
-      const [, status] = /^(?:HTTP (\d{3}): )?Invalid OAuth error response/.exec(message) ?? [null];
-      if (status === null) return { error: code, ...(message !== '' && message !== code && { description: message }) };
-      return { error: status === undefined ? 'an error that is none of OAuth' : `HTTP ${status}` };
+      const unread = /^(?:HTTP (\d{3}): )?Invalid OAuth error response/.exec(message);
+      if (unread) return { error: unread[1] === undefined ? 'nothing that is an error of OAuth' : `HTTP ${unread[1]}` };
+      return { error: code, ...(message !== '' && message !== code && { description: message }) };
     }
   }
   return undefined;
