@@ -25,5 +25,8 @@ export interface ManagerParts {
   readonly longLived: boolean;
   readonly clientVersion: string;
   /** Absent: no server has a stored login. */
-  readonly logins?: Pick<Logins, 'refresh' | 'known' | 'tokenFor' | 'check' | 'save' | 'forget' | 'describe'>;
+  readonly logins?: Pick<
+    Logins,
+    'refresh' | 'known' | 'accounts' | 'credentialsFor' | 'retryNow' | 'check' | 'save' | 'saveLogin' | 'forget' | 'describe'
+  >;
 }

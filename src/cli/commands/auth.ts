@@ -1,6 +1,7 @@
 /** `auth`: which servers have a login, and where tokens are kept. */
 
 import * as z from 'zod/mini';
+import { formatDuration } from '../../core/duration.js';
 import type { LoginList } from '../../manager/manager.js';
 import type { Run, Text } from '../command.js';
 import { paint, table } from '../render.js';
@@ -13,16 +14,26 @@ export const run: Run<typeof args, LoginList> = async (_, { manager, signal, ask
 
 export const text: Text<LoginList> = ({ servers, store }, options) => {
   const chalk = paint(options.color);
-  const hue = { none: chalk.dim, valid: chalk.green, required: chalk.yellow };
-  const head = [{ head: 'SERVER' }, { head: 'LOGIN' }, { head: 'ACCOUNT' }, { head: 'STORED IN' }, { head: '', flexible: true }];
-  const rows = servers.map(({ server, state, account, store: place, target }) => [
+  const hue = { none: chalk.dim, valid: chalk.green, expiring: chalk.green, expired: chalk.dim, required: chalk.yellow };
+  const head = [
+    { head: 'SERVER' },
+    { head: 'LOGIN' },
+    { head: 'ACCOUNT' },
+    { head: 'SCOPES', flexible: true },
+    { head: 'EXPIRES' },
+    { head: 'STORED IN' },
+    { head: '', flexible: true },
+  ];
+  const rows = servers.map(({ server, state, account, otherAccounts, scopes, expiresInMs, store: place, target }) => [
     server,
     hue[state](state),
-    account ?? '-',
+    (account ?? '-') + (otherAccounts.length > 0 ? ` +${otherAccounts.length}` : ''),
+    scopes.length > 0 ? scopes.join(' ') : '-',
+    expiresInMs === null ? '-' : expiresInMs === 0 ? 'over' : `in ${formatDuration(expiresInMs)}`,
     place ?? '-',
     target,
   ]);
-  const required = servers.filter(({ state }) => state === 'required').map(({ server }) => `mcpctl auth-save ${server}`);
+  const required = servers.filter(({ state }) => state === 'required').map(({ server }) => `mcpctl auth ${server}`);
   return [
     ...(servers.length === 0 ? ['No server is reached over HTTP; programs need no login here.'] : [table(head, rows, options)]),
     '',
