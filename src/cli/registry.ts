@@ -208,6 +208,13 @@ export const registry: readonly CommandSpec[] = [
       { name: 'header', value: 'name: value', repeatable: true, summary: 'Sent to the URL with every request' },
       { name: 'env', value: 'name=value', repeatable: true, summary: "Added to the program's environment" },
       { name: 'cwd', value: 'folder', summary: 'Where the program runs (default: where mcpctl runs)' },
+      {
+        name: 'client-id',
+        value: 'id',
+        summary: 'For logging in to the URL: the identity of this client, if its provider gave you one',
+      },
+      { name: 'client-secret-env', value: 'variable', summary: 'Name of the variable that holds the secret of that client' },
+      { name: 'client-metadata-url', value: 'url', summary: 'Address of a document that describes this client to providers' },
     ],
     load: () => import('./commands/add.js'),
   },

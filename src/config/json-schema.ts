@@ -124,6 +124,10 @@ function defaultOf(name: string): unknown {
     'health.interval': durationText(defaults.health.intervalMs),
     'health.timeout': durationText(defaults.health.timeoutMs),
     'cache.enabled': defaults.cache.enabled,
+    'oauth.registration': defaults.oauth.registration,
+    'oauth.omitResource': defaults.oauth.omitResource,
+    'oauth.assumeS256': defaults.oauth.assumeS256,
+    'oauth.allowHosts': defaults.oauth.allowHosts,
     'cache.ttl': durationText(defaults.cache.ttlMs),
   };
   return Object.hasOwn(known, name) ? known[name] : undefined;

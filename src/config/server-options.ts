@@ -1,6 +1,6 @@
 /** How a server is treated: its own values before the layers of defaults, those before the built-in ones. Expands and reads nothing. */
 import type { DefaultValues } from './presets.js';
-import { defaults, type ServerConfig } from './schema.js';
+import { defaults, type OAuthOptions, type ServerConfig } from './schema.js';
 import type { ServerEntry } from './shape.js';
 
 export type ServerOptions = Pick<ServerConfig, keyof typeof defaults>;
@@ -27,7 +27,12 @@ export function serverOptions(entry: ServerEntry, layers: DefaultValues): Server
     reconnect: { jitter: layers.reconnect?.jitter ?? defaults.reconnect.jitter },
     stop: { graceMs: entry.stop?.grace ?? defaults.stop.graceMs, command: entry.stop?.command ?? defaults.stop.command },
     tools: { include: entry.tools?.include ?? defaults.tools.include, exclude: entry.tools?.exclude ?? defaults.tools.exclude },
-    oauth: defaults.oauth,
+    oauth: entry.oauth ? oauthOptions(entry.oauth) : defaults.oauth,
     maxMessageBytes: entry.maxMessageBytes ?? defaults.maxMessageBytes,
   };
+}
+
+/** `autoDiscover` is what other programs write for what always happens here. */
+function oauthOptions({ autoDiscover: _, ...written }: NonNullable<ServerEntry['oauth']>): OAuthOptions {
+  return { ...defaults.oauth, ...(written as Partial<OAuthOptions>) };
 }

@@ -10,7 +10,7 @@ import { isObject, shapes } from './shape.js';
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
   file: ['metrics', 'state'],
   defaults: ['retry', 'circuitBreaker', 'pool'],
-  server: ['retry', 'circuitBreaker', 'pool', 'concurrency', 'balance', 'stateless', 'pin', 'oauth', 'trust'],
+  server: ['retry', 'circuitBreaker', 'pool', 'concurrency', 'balance', 'stateless', 'pin', 'trust'],
   timeouts: ['idle'],
   cache: ['maxSize', 'policy'],
 };
