@@ -1,5 +1,6 @@
 /** One server of the manager: its life, its tools, what is remembered of it, and how it looks in `status`. */
 
+import { loginState } from '../auth/expiry.js';
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
 import { McpctlError } from '../core/errors.js';
@@ -119,7 +120,7 @@ export class ManagedServer implements AsyncDisposable {
       clientVersion: parts.clientVersion,
       // Not awaited here: a process need not wait for it to be started.
       remembered: this.#remembering.then(() => this.#assumed ?? (this.#memory.era as EraVerdict | undefined)),
-      ...(parts.logins && { credentials: () => parts.logins!.tokenFor(config, signal) }),
+      credentials: parts.logins?.credentialsFor(config),
       signal,
       onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
@@ -341,12 +342,12 @@ export class ManagedServer implements AsyncDisposable {
     };
   }
 
-  /** As of the last look at what is stored. A token that is stored counts as valid until the server refuses it. */
+  /** As of the last look at what is stored. What is stored counts by its times until the server refuses it. */
   #authState(): ServerStatus['auth'] {
     const known = this.parts.logins?.known(this.config);
     const isRefused = this.life.state.status === 'needs-auth';
     return {
-      state: isRefused ? 'required' : known ? 'valid' : 'none',
+      state: isRefused ? 'required' : known ? loginState(known, this.parts.clock.date()) : 'none',
       expiresAt: known?.expiresAt ?? null,
       scopes: known?.scopes ?? [],
       account: known?.account ?? null,

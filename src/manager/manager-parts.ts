@@ -30,15 +30,17 @@ export interface ManagerParts {
     Logins,
     | 'refresh'
     | 'known'
-    | 'tokenFor'
-    | 'check'
-    | 'save'
-    | 'forget'
-    | 'describe'
+    | 'accounts'
     | 'accountFor'
+    | 'credentialsFor'
+    | 'retryNow'
     | 'storedLogin'
     | 'wantedScopes'
+    | 'check'
+    | 'save'
     | 'saveLogin'
+    | 'forget'
+    | 'describe'
   >;
   /** How one logs in; loaded when somebody does. */
   readonly loginFlows?: () => Promise<LoginFlows>;

@@ -1,7 +1,8 @@
 /** Every configured server under one roof: connect, call, watch, close. The faces (REPL, one-shot) talk to nothing else. */
 
 import { resourceOf } from '../auth/credential.js';
-import type { SavedToken } from '../auth/logins.js';
+import type { EndedLogins, SavedToken } from '../auth/logins.js';
+import type { LoginResult } from '../auth/oauth.js';
 import type { StoreInfo } from '../auth/token-store.js';
 import { formatProblem } from '../config/position.js';
 import type { Config, ServerConfig } from '../config/schema.js';
@@ -59,6 +60,10 @@ export interface LoginList {
   readonly servers: readonly (ServerStatus['auth'] & {
     readonly server: string;
     readonly target: string;
+    /** Until the present token ends; null when nobody has said. */
+    readonly expiresInMs: number | null;
+    /** Logged in as well, and not used now. */
+    readonly otherAccounts: readonly string[];
     readonly store: SavedToken['store'] | null;
   })[];
 }
@@ -136,6 +141,13 @@ export class Manager implements AsyncDisposable {
     return saved;
   }
 
+  /** Stores what a login ended with. A manager that stays connects anew with it, without waiting. @throws as `Logins.saveLogin` */
+  async saveLogin(name: string, login: LoginResult, options: { signal: AbortSignal; isAttended: boolean }): Promise<SavedToken> {
+    const saved = await this.#logins().saveLogin(this.#servers.get(name).config, login, options);
+    this.#loginChanged(saved.resource);
+    return saved;
+  }
+
   /** The login of a server, for `auth`. @throws McpctlError `UNKNOWN_SERVER` */
   async authorization(name: string): Promise<Authorization> {
     const server = this.#servers.get(name);
@@ -149,11 +161,11 @@ export class Manager implements AsyncDisposable {
     return new Authorization({ server, flows, logins, reconnect });
   }
 
-  /** Removes what is stored for a server. @returns the accounts that were logged in @throws as `Logins.forget` */
-  async logout(name: string, options: { allAccounts: boolean; signal: AbortSignal; isAttended: boolean }): Promise<string[]> {
-    const { resource, accounts } = await this.#logins().forget(this.#servers.get(name).config, options);
-    if (accounts.length > 0) this.#loginChanged(resource);
-    return accounts;
+  /** Ends what is stored for a server. @throws as `Logins.forget` */
+  async logout(name: string, options: { allAccounts: boolean; signal: AbortSignal; isAttended: boolean }): Promise<EndedLogins> {
+    const ended = await this.#logins().forget(this.#servers.get(name).config, options);
+    if (ended.accounts.length > 0) this.#loginChanged(ended.resource);
+    return ended;
   }
 
   /** Where tokens are kept, and what is stored for each server that can have one. */
@@ -165,7 +177,12 @@ export class Manager implements AsyncDisposable {
       store,
       servers: servers.map((server) => {
         const { name, target, auth } = server.snapshot();
-        return { server: name, target, ...auth, store: this.#logins().known(server.config)?.store ?? null };
+        const leftMs = auth.expiresAt === null ? null : Date.parse(auth.expiresAt) - this.#options.clock.date().getTime();
+        const store = this.#logins().known(server.config)?.store ?? null;
+        const otherAccounts = this.#logins()
+          .accounts(server.config)
+          .filter((account) => account !== auth.account);
+        return { server: name, target, ...auth, expiresInMs: leftMs === null ? null : Math.max(leftMs, 0), otherAccounts, store };
       }),
     };
   }
@@ -314,6 +331,7 @@ export class Manager implements AsyncDisposable {
   async reconnect(name: string, signal: AbortSignal): Promise<void> {
     const server = this.#servers.get(name);
     if (!isUsable(server)) await server.life.connection(signal);
+    await this.#options.logins?.retryNow(name);
     await server.life.reconnect(signal);
     await this.#afterConnect(server, signal);
   }

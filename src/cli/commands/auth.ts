@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini';
 import type { StartedLogin } from '../../auth/login.js';
+import { formatDuration } from '../../core/duration.js';
 import { McpctlError } from '../../core/errors.js';
 import type { AuthorizePerson, Authorized } from '../../manager/authorize.js';
 import type { LoginList } from '../../manager/manager.js';
@@ -73,16 +74,26 @@ export const text: Text<AuthData, typeof args> = (data, options, { server = '' }
 
 function listText({ servers, store }: LoginList, options: TextOptions): string {
   const chalk = paint(options.color);
-  const hue = { none: chalk.dim, valid: chalk.green, required: chalk.yellow };
-  const head = [{ head: 'SERVER' }, { head: 'LOGIN' }, { head: 'ACCOUNT' }, { head: 'STORED IN' }, { head: '', flexible: true }];
-  const rows = servers.map(({ server, state, account, store: place, target }) => [
+  const hue = { none: chalk.dim, valid: chalk.green, expiring: chalk.green, expired: chalk.dim, required: chalk.yellow };
+  const head = [
+    { head: 'SERVER' },
+    { head: 'LOGIN' },
+    { head: 'ACCOUNT' },
+    { head: 'SCOPES', flexible: true },
+    { head: 'EXPIRES' },
+    { head: 'STORED IN' },
+    { head: '', flexible: true },
+  ];
+  const rows = servers.map(({ server, state, account, otherAccounts, scopes, expiresInMs, store: place, target }) => [
     server,
     hue[state](state),
-    account ?? '-',
+    (account ?? '-') + (otherAccounts.length > 0 ? ` +${otherAccounts.length}` : ''),
+    scopes.length > 0 ? scopes.join(' ') : '-',
+    expiresInMs === null ? '-' : expiresInMs === 0 ? 'over' : `in ${formatDuration(expiresInMs)}`,
     place ?? '-',
     target,
   ]);
-  const required = servers.filter(({ state }) => state === 'required').map(({ server }) => `mcpctl auth-save ${server}`);
+  const required = servers.filter(({ state }) => state === 'required').map(({ server }) => `mcpctl auth ${server}`);
   return [
     ...(servers.length === 0 ? ['No server is reached over HTTP; programs need no login here.'] : [table(head, rows, options)]),
     '',
