@@ -2,7 +2,6 @@
 
 import { resourceOf } from '../auth/credential.js';
 import type { EndedLogins, SavedToken } from '../auth/logins.js';
-import type { LoginResult } from '../auth/oauth.js';
 import type { StoreInfo } from '../auth/token-store.js';
 import { formatProblem } from '../config/position.js';
 import type { Config, ServerConfig } from '../config/schema.js';
@@ -137,13 +136,6 @@ export class Manager implements AsyncDisposable {
   /** Stores a token for a server. A manager that stays connects anew with it, without waiting. @throws as `Logins.save` */
   async saveToken(name: string, token: string, options: { signal: AbortSignal; isAttended: boolean }): Promise<SavedToken> {
     const saved = await this.#logins().save(this.#servers.get(name).config, token, options);
-    this.#loginChanged(saved.resource);
-    return saved;
-  }
-
-  /** Stores what a login ended with. A manager that stays connects anew with it, without waiting. @throws as `Logins.saveLogin` */
-  async saveLogin(name: string, login: LoginResult, options: { signal: AbortSignal; isAttended: boolean }): Promise<SavedToken> {
-    const saved = await this.#logins().saveLogin(this.#servers.get(name).config, login, options);
     this.#loginChanged(saved.resource);
     return saved;
   }
