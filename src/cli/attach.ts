@@ -29,7 +29,11 @@ export interface Glance {
 }
 
 /** Flags that take the next word, those of `add` included: behind its name come the words of a program, and those are not ours. */
-const flagsWithValue = new Set(['-c', '--config', '--preset', '--timeout', '--env', '--header', '--transport', '--cwd']);
+const flagsWithValue = new Set(
+  '-c --config --preset --timeout --env --header --transport --cwd --scope --client-id --client-secret-env --client-metadata-url'.split(
+    ' ',
+  ),
+);
 
 /** The commands of the registry that always run where they are typed. A manager sends back those that slip through. */
 export const hereCommands: ReadonlySet<string> = new Set(['up', 'down', 'config', 'help']);
