@@ -24,6 +24,7 @@ import { cancelled } from './core/errors.js';
 import { Redactor } from './core/redact.js';
 import { sanitizeText } from './core/sanitize.js';
 import type { ControlSocket } from './gateway/control-socket.js';
+import { keepNewSpaceSmall } from './io/lean-heap.js';
 import { ProcessGroups } from './io/process-group.js';
 import type { ConfigWatcher } from './manager/config-watcher.js';
 import { Manager } from './manager/manager.js';
@@ -142,6 +143,7 @@ function newSession(defaults: Session['defaults'], isRepl: boolean): Session {
 /** Builds the manager; nothing connects yet. */
 async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'manager') {
   const longLived = kind !== 'command';
+  if (longLived) keepNewSpaceSmall();
   const cwd = process.cwd();
   const { config: files, preset } = globals;
   const load = () => loadConfig({ files, preset, cwd, env, places, cores: availableParallelism(), clock, pid });
