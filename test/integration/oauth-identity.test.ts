@@ -289,6 +289,12 @@ describe('the registration of an earlier login', () => {
   const clock = new FakeClock({ date: '2026-06-01T00:00:00Z' });
   it.each<[string, Case, string]>([
     ['is used again', { more: { known } }, 'old'],
+    ['is used again where nobody can register any more', { metadata: noDcr, more: { known } }, 'old'],
+    [
+      'is not where the configuration wants another way',
+      { oauth: { registration: 'static', clientId: 's' }, more: { known } },
+      's',
+    ],
     [
       'is used again until its secret ends',
       { more: { known: { ...known, secretExpiresAt: '2026-06-01T00:00:00.001Z' }, clock } },

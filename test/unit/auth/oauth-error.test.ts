@@ -90,6 +90,22 @@ describe('the words of a provider', () => {
     expect(told(unread)).toMatchObject({ code: 'AUTH_FAILED', message: expect.stringMatching(/: the provider said HTTP 400$/) });
   });
 
+  it('in an answer that a library gives as the cause are told by its status, and the answer itself is not kept', () => {
+    const answer = (status: number) => new Response('planted-body', { status });
+    const page = new Error('unexpected content-type', { cause: answer(404) });
+    const failed = told(new Error('oops', { cause: page }));
+    expect(failed).toMatchObject({
+      message: 'Login to "github" failed while getting a token: unexpected content-type (HTTP 404)',
+      details: { step: 'token', status: 404 },
+    });
+    expect((failed.cause as Error).cause).toBeUndefined();
+    expect(told(new Error('oops', { cause: answer(200) })).message).toMatch(/: oops$/);
+    const raw = new OAuthError(OAuthErrorCode.InvalidGrant, 'it was planted-secret');
+    const { cause, message } = told(raw, { secrets: ['planted-secret'] });
+    expect(`${message} ${(cause as Error).stack}`).not.toContain('planted');
+    expect((cause as Error).stack).toMatch(/^OAuthError: it was \[redacted\]\n\s+at /);
+  });
+
   it.each([
     ['{"error":"a","error_description":"b"}', { error: 'a', description: 'b' }],
     ['{"error":"a","error_description":7}', { error: 'a' }],
