@@ -186,7 +186,7 @@ export class Logins implements AsyncDisposable {
     const isFirst = !(await store.parts.file.exists());
     const put = () => store.set({ ...key, resource }, credential, mode, this.#patience(asking));
     // A renewal that is under way must not come after it.
-    const saved = await (known ? live.locked(keyOf({ ...known, account }, resource), asking.signal, put) : put());
+    const saved = await (known ? live.locked(keyOf({ ...known, account }, resource), mode, asking.signal, put) : put());
     if (credential.kind === 'oauth') await this.#index.wantScopes(resource, account, null, asking.signal).catch(() => {});
     const isFile = saved.store === 'file';
     const announcement = saved.reason !== null && (isFirst || known?.store === 'keychain') ? announce(saved.reason, store) : null;
@@ -212,7 +212,7 @@ export class Logins implements AsyncDisposable {
     const warnings: string[] = [];
     for (const key of keys) {
       const patience = this.#patience(asking);
-      const isDeleted = await live.locked(key, asking.signal, async () => {
+      const isDeleted = await live.locked(key, mode, asking.signal, async () => {
         const login = await live.read(key, mode, patience).catch((error: unknown) => {
           asking.signal.throwIfAborted();
           // What cannot be read can go all the same: a lost key is no reason to keep it.

@@ -12,7 +12,7 @@ export interface LifeParts {
   /** The configured name, for errors. */
   readonly server: string;
   readonly clock: Clock;
-  readonly lock: Pick<RenewalLock, 'hold' | 'noteFailure' | 'failureSince'>;
+  readonly lock: RenewalLock;
   readonly store: {
     /** What is stored now; undefined when nothing is. */
     read(signal: AbortSignal): Promise<OAuthCredential | undefined>;

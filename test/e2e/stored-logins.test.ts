@@ -40,7 +40,7 @@ describe('an expired token', () => {
     expect(documentOf(await run('status --no-connect --json'))).toMatchObject({
       servers: [{ auth: { state: 'expired', account: 'default', scopes: ['mcp:read'], expiresAt: login.expiresAt } }],
     });
-    expect(await run('call web/read')).toMatchObject({ code: 0, stdout: 'inside\n', stderr: '' });
+    expect(await run('call web/read')).toMatchObject({ code: 0, stdout: 'inside\n' });
     expect(await run('call web/read')).toMatchObject({ code: 0 });
     expect(tokens).toMatchObject({ asked: 1, granted: 1, isAlive: true });
     expect(Object.fromEntries(tokens.bodies[0]!)).toEqual({
@@ -53,7 +53,7 @@ describe('an expired token', () => {
     const stored = await storedIn(home, tokens);
     expect(stored?.refreshToken).not.toBe(login.refreshToken);
     const shown = await run('auth');
-    expect(shown.stdout).toMatch(/^web +valid +default +mcp:read +in 1 h +file +http/m);
+    expect(shown.stdout).toMatch(/^web +valid +default +mcp:read +in 60 m +file +http/m);
     expect(documentOf(await run('auth --json'))).toMatchObject({
       servers: [{ server: 'web', state: 'valid', account: 'default', scopes: ['mcp:read'], otherAccounts: [], store: 'file' }],
     });
@@ -82,8 +82,9 @@ describe('an expired token', () => {
 
 describe('20 processes with one rotating refresh token', () => {
   const calls = async (home: TempHome, env: Readonly<Record<string, string | undefined>>) => {
-    const results = await Promise.all(Array.from({ length: 20 }, () => cli(home, env)('call web/read')));
-    expect(results.map(({ code, stderr }) => `${code} ${stderr}`)).toEqual(Array.from({ length: 20 }, () => '0 '));
+    const results = await Promise.all(Array.from({ length: 20 }, () => cli(home, env)('call web/read --quiet')));
+    const told = results.map(({ code, stderr }) => `${code} ${stderr}`);
+    expect(told).toEqual(Array.from({ length: 20 }, () => '0 '));
   };
 
   it('in the encrypted file: 1 token request, 20 successes, the login alive', { timeout: 90_000 }, async () => {
@@ -126,43 +127,35 @@ describe('a process that is killed while it renews', () => {
     expect(tokens).toMatchObject({ granted: 1, isAlive: true });
   });
 
-  it('at any moment leaves a store that can be read, never a wrong token, and at worst one new login', {
+  it('around the answer, at 10 moments, leaves a store that can be read, no wrong token, and at worst a new login to do', {
     timeout: 120_000,
   }, async () => {
     await using tokens = await startTokenServer();
     const { home } = await loggedIn(tokens, -60);
     await using _ = home;
-    let relogins = 0;
-    for (let round = 0; round < 12; round++) {
-      // The moments around the answer are the interesting ones; from there on 0 to 22 ms pass.
+    for (let round = 0; round < 10; round++) {
       const killed = startCli(['call', 'web/read'], { home, env: inFile });
       const given = new Promise<void>((resolve) => {
         tokens.onGrant = resolve;
       });
       await Promise.race([given, killed.exited]);
-      await new Promise((resolve) => setTimeout(resolve, round * 2));
+      await new Promise((resolve) => setTimeout(resolve, round * 3));
       killed.kill('SIGKILL');
       await killed.exited;
       tokens.onGrant = undefined;
-      const next = await cli(home)('call web/read');
-      const stored = await storedIn(home, tokens);
-      expect(stored).toBeDefined();
+      const next = await cli(home)('call web/read --json');
+      expect(await storedIn(home, tokens)).toBeDefined();
       if (next.code !== 0) {
-        expect(errorCodeOf(next.stderr)).toBe(true);
-        relogins++;
+        // Spent, and its successor not stored: nobody can know that one any more.
+        expect(errorOf(next)).toMatchObject({ code: 'AUTH_REQUIRED', hint: 'log in anew: mcpctl auth web' });
+        expect(tokens.isAlive).toBe(false);
       }
-      expect(next.code === 0 || next.code === 3).toBe(true);
-      // As a new login would, or as time does.
       await storeLogin(home, httpServer(tokens.url), tokens.login(-60));
-      if (next.code !== 0) break;
     }
-    expect(relogins).toBeLessThanOrEqual(1);
+    expect(await cli(home)('call web/read')).toMatchObject({ code: 0 });
+    expect(tokens.seen.filter((sent) => !tokens.issued.has(sent?.replace('Bearer ', '') ?? ''))).toEqual([]);
   });
 });
-
-function errorCodeOf(stderr: string): boolean {
-  return stderr.includes('mcpctl auth web');
-}
 
 describe('an authorization server that is down', () => {
   it.each([['error-500' as const], ['reset' as const], ['busy' as const], ['not-json' as const]])(
@@ -211,7 +204,7 @@ describe('an authorization server that is down', () => {
     tokens.mood = 'error-500';
     const { home } = await loggedIn(tokens, 30);
     await using _ = home;
-    expect(await cli(home)('call web/read')).toMatchObject({ code: 0, stderr: '' });
+    expect(await cli(home)('call web/read')).toMatchObject({ code: 0, stdout: 'inside\n' });
     expect(tokens.asked).toBe(1);
   });
 });
