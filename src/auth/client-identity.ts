@@ -50,10 +50,9 @@ export async function identify(server: LoginTarget, as: AuthorizationServer, opt
   if (allows('static') && clientId !== null) return given(server, as, clientId, options);
   if (allows('cimd') && clientMetadataUrl !== null && metadata.client_id_metadata_document_supported === true)
     return described(server, as, clientMetadataUrl, options);
-  if (allows('dcr') && metadata.registration_endpoint !== undefined) {
-    const { known, clock = systemClock } = options;
-    return known && fits(known, options, clock) ? known : register(server, as, options);
-  }
+  const { known, clock = systemClock } = options;
+  if (allows('dcr') && known && fits(known, options, clock)) return known;
+  if (allows('dcr') && metadata.registration_endpoint !== undefined) return register(server, as, options);
   throw nobody(server, as);
 }
 

@@ -1,5 +1,5 @@
 /** What went wrong in a login, in words for the user: the step, what the provider said, and whether it is worth trying again. */
-import { McpctlError, type McpctlErrorOptions, rootMessage, toMcpctlError } from '../core/errors.js';
+import { McpctlError, type McpctlErrorOptions, toMcpctlError } from '../core/errors.js';
 import { Redactor } from '../core/redact.js';
 import { sanitizeLine } from '../core/sanitize.js';
 
@@ -75,12 +75,18 @@ export function oauthError(error: unknown, context: OAuthErrorContext): McpctlEr
     if (found instanceof McpctlError) return fromOwn(found, context);
   }
   const words = wordsOf(error);
-  if (words) return refusedBy(words, error, context);
+  if (words) return refusedBy(words, quietly(error, context), context);
   // Without a cause these are mistakes in our own code.
   if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) return toMcpctlError(error);
-  const isUnreadable = error instanceof SyntaxError || (error instanceof Error && error.name.endsWith('ZodError'));
-  return authFailed(isUnreadable ? 'the answer is not what the standard asks for' : clean(rootMessage(error), context), context, {
-    cause: error,
+  const errors = [...chain(error)].filter((found) => found instanceof Error);
+  const isUnreadable = errors.some((found) => found instanceof SyntaxError || found.name.endsWith('ZodError'));
+  const what = isUnreadable
+    ? 'the answer is not what the standard asks for'
+    : clean(errors.at(-1)?.message ?? String(error), context);
+  const status = statusOf(error);
+  return authFailed(status === undefined ? what : `${what} (HTTP ${status})`, context, {
+    cause: quietly(error, context),
+    details: status === undefined ? {} : { status },
   });
 }
 
@@ -200,6 +206,21 @@ function clean(text: string, { secrets = [] }: OAuthErrorContext, maxLength = ma
   return sanitizeLine(redactor.redact(text).replace(jsonWebToken, '[redacted]'), maxLength);
 }
 
+/** An error as evidence: libraries put whole answers into theirs, tokens included. */
+function quietly(error: unknown, context: OAuthErrorContext): Error | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const copy = new Error(clean(error.message, context));
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  copy.stack = [`${error.name}: ${copy.message}`, ...frames].join('\n');
+  return copy;
+}
+
+/** Of an answer that openid-client gives as the cause; undefined for a success, which says nothing. */
+function statusOf(error: unknown): number | undefined {
+  const response = [...chain(error)].find((found) => found instanceof Response);
+  return response && !response.ok ? response.status : undefined;
+}
+
 /** What an error of the SDK or of openid-client holds of the provider's words, by its shape: neither need be loaded for it. */
 function wordsOf(error: unknown): (ProviderWords & { status?: number }) | undefined {
   for (const found of chain(error)) {
@@ -212,9 +233,9 @@ function wordsOf(error: unknown): (ProviderWords & { status?: number }) | undefi
       return { ...(providerWords(body) ?? { error: `HTTP ${status}` }), ...known };
     if (name === 'OAuthError' && typeof code === 'string' && typeof message === 'string') {
       // The SDK's word for an answer that it could not read; it quotes the whole of it.
-      const [, status] = /^(?:HTTP (\d{3}): )?Invalid OAuth error response/.exec(message) ?? [null];
-      if (status === null) return { error: code, ...(message !== '' && message !== code && { description: message }) };
-      return { error: status === undefined ? 'an error that is none of OAuth' : `HTTP ${status}` };
+      const unread = /^(?:HTTP (\d{3}): )?Invalid OAuth error response/.exec(message);
+      if (unread) return { error: unread[1] === undefined ? 'nothing that is an error of OAuth' : `HTTP ${unread[1]}` };
+      return { error: code, ...(message !== '' && message !== code && { description: message }) };
     }
   }
   return undefined;

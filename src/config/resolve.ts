@@ -23,6 +23,7 @@ import {
 import {
   headerSecrets,
   isOnlyReference,
+  isPlainVariable,
   isSecretField,
   mask,
   maskArguments,
@@ -203,7 +204,8 @@ function resolveOAuth(oauth: OAuthOptions, { entry, document, env }: ResolveOpti
   if (secret) collector.keep([secret.value]);
   if (secret?.pieces.some(({ variable }) => variable === undefined))
     collector.warn(path, `is a secret in plain text; "\${VAR}" or "clientSecretEnv" takes it from your environment`);
-  if (clientSecretEnv !== null && Object.hasOwn(env, clientSecretEnv)) collector.keep([env[clientSecretEnv] ?? '']);
+  if (clientSecretEnv !== null && Object.hasOwn(env, clientSecretEnv) && !isPlainVariable(clientSecretEnv))
+    collector.keep([env[clientSecretEnv] ?? '']);
   if (hasAuthorization(entry.headers ?? {})) collector.warn(['oauth'], 'has no effect together with an Authorization header');
   return {
     ...oauth,

@@ -57,15 +57,18 @@ describe('oauth of a server', () => {
         half: { url, oauth: login({ clientSecret: 'x${ONE}' }) },
         variable: { url, oauth: login({ clientSecret: '${ONE}', authorizationParams: { api_key: 'planted-param', a: 'b' } }) },
         named: { url, oauth: login({ clientSecretEnv: 'TWO' }) },
+        silly: { url, oauth: login({ clientSecretEnv: 'HOME' }) },
       },
     });
-    const config = await loadFor(home, { env: { ONE: 'planted-one', TWO: 'planted-two' } });
+    const config = await loadFor(home, { env: { ONE: 'planted-one', TWO: 'planted-two', HOME: '/home/ann' } });
     const warning = 'is a secret in plain text; "${VAR}" or "clientSecretEnv" takes it from your environment';
     expect(told(config.problems)).toEqual([
       `warning mcpServers.literal.oauth.clientSecret: ${warning}`,
       `warning mcpServers.half.oauth.clientSecret: ${warning}`,
     ]);
     expect(config.secrets).toEqual(expect.arrayContaining(['planted-literal', 'xplanted-one', 'planted-one', 'planted-two']));
+    // Blanked out, it would be missing from every message with a path.
+    expect(config.secrets).not.toContain('/home/ann');
     for (const server of config.servers.values()) {
       const explanation = explainServer(config, server);
       expect(JSON.stringify([describeServer(server), explanation])).not.toContain('planted');

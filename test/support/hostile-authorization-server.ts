@@ -79,22 +79,17 @@ export async function startHostileServer(
 }
 
 function give(response: ServerResponse, answer: Answer | undefined): void {
-  switch (answer) {
-    case undefined:
-      return void response.writeHead(404).end();
-    case 'stall':
-      return;
-    case 'half':
-      return void response.writeHead(200, { 'content-type': 'application/json' }).write('{"issuer":');
-    case 'reset':
-      return void response.socket?.destroy();
-    case 'huge':
-      return sendGigabyte(response.writeHead(200, { 'content-type': 'application/json' }));
+  if (answer === 'stall') return;
+  if (answer === undefined) response.writeHead(404).end();
+  else if (answer === 'half') response.writeHead(200, { 'content-type': 'application/json' }).write('{"issuer":');
+  else if (answer === 'reset') response.socket?.destroy();
+  else if (answer === 'huge') sendGigabyte(response.writeHead(200, { 'content-type': 'application/json' }));
+  else if ('location' in answer) response.writeHead(answer.status ?? 302, { location: answer.location }).end();
+  else {
+    for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
+    if ('text' in answer) response.writeHead(answer.status ?? 200).end(answer.text);
+    else sendJson(response, answer.json, answer.status);
   }
-  if ('location' in answer) return void response.writeHead(answer.status ?? 302, { location: answer.location }).end();
-  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-  if ('text' in answer) return void response.writeHead(answer.status ?? 200).end(answer.text);
-  sendJson(response, answer.json, answer.status);
 }
 
 function sendGigabyte(response: ServerResponse): void {
