@@ -52,6 +52,7 @@ export class TokenLife {
 
   /** What was just read from the store. */
   saw(login: OAuthCredential): void {
+    if (login.generation !== this.#known.generation) this.#quiet = undefined;
     this.#known = login;
   }
 

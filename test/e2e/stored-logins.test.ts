@@ -1,5 +1,5 @@
 /** Logins that are stored: renewed once by many processes, kept when the authorization server is down, over when it says so. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CredentialStore } from '../../src/config/schema.js';
@@ -8,6 +8,7 @@ import { needs } from '../support/needs.js';
 import { type RunOptions, runCli, startCli } from '../support/run-cli.js';
 import { httpServer, loginsIn, storeLogin } from '../support/stored-login.js';
 import type { TempHome } from '../support/temp-home.js';
+import { keys, startTerminal } from '../support/terminal.js';
 import { startTokenServer, type TokenServer } from '../support/token-server.js';
 import { waitFor } from '../support/wait-for.js';
 import { documentOf, errorOf, expectHumanError, homeWith } from './kit.js';
@@ -28,7 +29,7 @@ function cli(home: TempHome, env: Readonly<Record<string, string | undefined>> =
 
 async function storedIn(home: TempHome, tokens: TokenServer, store: CredentialStore = 'file', env = {}) {
   await using logins = loginsIn(home, { store, env });
-  return logins.storedLogin(httpServer(tokens.url), { signal, isAttended: false });
+  return await logins.storedLogin(httpServer(tokens.url), { signal, isAttended: false });
 }
 
 describe('an expired token', () => {
@@ -157,6 +158,46 @@ describe('a process that is killed while it renews', () => {
   });
 });
 
+describe('Ctrl-C while a login is renewed', () => {
+  it('ends with 130, and the new token that still comes within 2 s is not lost', async () => {
+    await using tokens = await startTokenServer();
+    tokens.delayMs = 1_000;
+    const { home } = await loggedIn(tokens, -60);
+    await using _ = home;
+    await using waiting = startCli(['call', 'web/read'], { home, env: inFile });
+    await waitFor(() => tokens.asked === 1);
+    waiting.kill('SIGINT');
+    expect((await waiting.exited).code).toBe(130);
+    tokens.delayMs = 0;
+    expect(await cli(home)('call web/read')).toMatchObject({ code: 0 });
+    expect(tokens).toMatchObject({ asked: 1, isAlive: true });
+  });
+});
+
+describe('a session', () => {
+  it('whose login ends while it is open needs a login, and says the command', async () => {
+    await using tokens = await startTokenServer();
+    const { home } = await loggedIn(tokens, 3600);
+    await using _ = home;
+    await using terminal = startTerminal([], { home, env: inFile });
+    await terminal.waitFor('mcpctl>');
+    terminal.type(`call web/read${keys.enter}`);
+    await terminal.waitFor('inside');
+    tokens.expire();
+    terminal.type(`call web/read${keys.enter}`);
+    await waitFor(() => tokens.granted === 1);
+    tokens.expire();
+    tokens.revokeLogin();
+    terminal.type(`call web/read${keys.enter}`);
+    await terminal.waitFor('log in anew: mcpctl auth web');
+    const after = terminal.text.length;
+    terminal.type(`status${keys.enter}`);
+    await terminal.waitFor('1 needs-auth', { after });
+    terminal.type(keys.ctrlD);
+    expect((await terminal.exited).code).toBe(0);
+  });
+});
+
 describe('an authorization server that is down', () => {
   it.each([['error-500' as const], ['reset' as const], ['busy' as const], ['not-json' as const]])(
     '(%s): AUTH_UNAVAILABLE, exit 3, no browser, and the login is kept and works later',
@@ -228,6 +269,13 @@ describe('a login that the provider ended', () => {
       ],
     });
     expect((await run('status --check')).code).toBe(3);
+    // It repeated the refresh token in its error.
+    const files = readdirSync(home.path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const texts = files.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'));
+    for (const text of [first.stdout, first.stderr, ...texts]) {
+      expect(text).not.toContain(login.refreshToken);
+      expect(text).not.toContain(login.accessToken);
+    }
     // Who we are there is kept for the next login.
     expect(await storedIn(home, tokens)).toMatchObject({ refreshToken: null, client: login.client });
   });

@@ -52,7 +52,7 @@ const call = (connection: Connection, name = 'read') =>
 
 const read = async (home: TempHome, server: ServerConfig) => {
   await using logins = loginsIn(home);
-  return logins.storedLogin(server, asking);
+  return await logins.storedLogin(server, asking);
 };
 
 const withOAuth = (url: string, oauth: Partial<ServerConfig['oauth']>) =>

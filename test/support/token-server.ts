@@ -76,7 +76,9 @@ export async function startTokenServer(): Promise<TokenServer> {
   });
 
   function answer(request: IncomingMessage, response: ServerResponse, body: URLSearchParams): void {
-    const refuse = (error: string, status = 400) => sendJson(response, { error, error_description: `no: ${error}` }, status);
+    // As a careless server does: it repeats what it was sent.
+    const words = (error: string) => `${error} of ${body.get('refresh_token')}`;
+    const refuse = (error: string, status = 400) => sendJson(response, { error, error_description: words(error) }, status);
     switch (rig.mood) {
       case 'error-500':
         return void response.writeHead(500).end('oops');
