@@ -27,7 +27,6 @@ export function granted(answer: TokenAnswer, now: Date): Granted {
   if (!/^[\x21-\x7e]+$/.test(accessToken) || accessToken.length > maxTokenCharacters) {
     throw new McpctlError('AUTH_FAILED', 'The authorization server gave a token that cannot be sent in a header', {
       hint: 'tell the operator of the authorization server',
-      details: { step: 'token' },
     });
   }
   const lifeMs =

@@ -1,11 +1,12 @@
 /** The logins that this process uses: reads them, renews them, ends them. Loaded when a server turns out to have one. */
+import type { Env } from '../config/paths.js';
 import type { CredentialStore, ServerConfig } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import type { HttpFetch } from '../io/http-fetch.js';
 import { type Credential, type CredentialKey, entryName, secretsOf } from './credential.js';
 import type { OAuthCredential } from './oauth.js';
-import { RenewalLock } from './renewal-lock.js';
+import { FileRenewalLock, MemoryLock, type RenewalLock } from './renewal-lock.js';
 import { fits, type Source } from './server-credentials.js';
 import { TokenLife } from './token-life.js';
 import type { TokenStore } from './token-store.js';
@@ -14,6 +15,7 @@ import type { Patience } from './vault.js';
 export interface LiveLoginsOptions {
   readonly store: TokenStore;
   readonly stateDir: string;
+  readonly env: Env;
   readonly clock: Clock;
   readonly pid: number;
   readonly onSecret: (secret: string) => void;
@@ -27,6 +29,7 @@ const lastWordMs = 2_000;
 export class LiveLogins implements AsyncDisposable {
   readonly #options: LiveLoginsOptions;
   readonly #lifetime = new AbortController();
+  readonly #inMemory = new MemoryLock();
   /** By server and entry. */
   readonly #lives = new Map<string, { readonly server: ServerConfig; readonly life: TokenLife }>();
 
@@ -68,14 +71,14 @@ export class LiveLogins implements AsyncDisposable {
   }
 
   /** Runs `work` while nobody renews this login. @throws McpctlError `AUTH_UNAVAILABLE` when somebody does so for too long */
-  locked<T>(key: CredentialKey, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    return this.#lock(key).hold(signal, work);
+  locked<T>(key: CredentialKey, mode: CredentialStore, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return this.#lock(key, mode).hold(signal, work);
   }
 
   /** Tells the provider that this login is over. @throws McpctlError `AUTH_UNAVAILABLE`, `AUTH_FAILED`; `signal.reason` */
   async revoke(server: ServerConfig, login: OAuthCredential, signal: AbortSignal): Promise<void> {
     const { revoke } = await import('./openid.js');
-    await this.#asking(server, signal, (parts) => revoke(withOwnSecret(login, server), parts));
+    await this.#asking(server, signal, (parts) => revoke(this.#withOwnSecret(login, server), parts));
   }
 
   #lifeOf(server: ServerConfig, key: CredentialKey, mode: CredentialStore, first: OAuthCredential): TokenLife {
@@ -84,7 +87,7 @@ export class LiveLogins implements AsyncDisposable {
     const parts = {
       server: server.name,
       clock,
-      lock: this.#lock(key),
+      lock: this.#lock(key, mode),
       store: {
         read: async (signal: AbortSignal) => {
           const credential = await this.read(key, mode, patience(signal));
@@ -96,7 +99,7 @@ export class LiveLogins implements AsyncDisposable {
       renew: async (login: OAuthCredential, signal: AbortSignal) => {
         const { renew } = await import('./openid.js');
         const renewed = await this.#asking(server, signal, (openid) =>
-          renew(withOwnSecret(login, server), { ...openid, now: () => clock.date() }),
+          renew(this.#withOwnSecret(login, server), { ...openid, now: () => clock.date() }),
         );
         // A secret of the configuration is not stored.
         return { ...renewed, client: login.client };
@@ -127,9 +130,17 @@ export class LiveLogins implements AsyncDisposable {
     }
   }
 
-  #lock(key: CredentialKey): RenewalLock {
+  /** The configuration knows the secret of a client that it names; what was stored with the login may be an older one. */
+  #withOwnSecret(login: OAuthCredential, { oauth }: ServerConfig): OAuthCredential {
+    const { client } = login;
+    const secret = oauth.clientSecret ?? (oauth.clientSecretEnv === null ? undefined : this.#options.env[oauth.clientSecretEnv]);
+    return secret && client.source === 'static' ? { ...login, client: { ...client, clientSecret: secret } } : login;
+  }
+
+  #lock(key: CredentialKey, mode: CredentialStore): RenewalLock {
+    if (mode === 'memory') return this.#inMemory;
     const { stateDir, clock, pid } = this.#options;
-    return new RenewalLock({ stateDir, id: this.#nameOf(key).split(' ').at(-1)!, clock, pid });
+    return new FileRenewalLock({ stateDir, id: this.#nameOf(key).split(' ').at(-1)!, clock, pid });
   }
 
   #nameOf(key: CredentialKey): string {
@@ -146,11 +157,4 @@ export class LiveLogins implements AsyncDisposable {
     this.#lifetime.abort(new McpctlError('CANCELLED', 'mcpctl is closing'));
     await idle;
   }
-}
-
-/** The configuration knows the secret of a client that it names; what was stored with the login may be an older one. */
-function withOwnSecret(login: OAuthCredential, { oauth }: ServerConfig): OAuthCredential {
-  const { client } = login;
-  if (oauth.clientSecret === null || client.source !== 'static') return login;
-  return { ...login, client: { ...client, clientSecret: oauth.clientSecret } };
 }

@@ -186,7 +186,8 @@ export class Logins implements AsyncDisposable {
     const isFirst = !(await store.parts.file.exists());
     const put = () => store.set({ ...key, resource }, credential, mode, this.#patience(asking));
     // A renewal that is under way must not come after it.
-    const saved = await (known ? live.locked(keyOf({ ...known, account }, resource), asking.signal, put) : put());
+    const isRenewed = known !== undefined && known.issuer !== null;
+    const saved = await (isRenewed ? live.locked(keyOf({ ...known, account }, resource), mode, asking.signal, put) : put());
     if (credential.kind === 'oauth') await this.#index.wantScopes(resource, account, null, asking.signal).catch(() => {});
     const isFile = saved.store === 'file';
     const announcement = saved.reason !== null && (isFirst || known?.store === 'keychain') ? announce(saved.reason, store) : null;
@@ -211,25 +212,26 @@ export class Logins implements AsyncDisposable {
     const accounts: string[] = [];
     const warnings: string[] = [];
     for (const key of keys) {
-      const patience = this.#patience(asking);
-      const isDeleted = await live.locked(key, asking.signal, async () => {
-        const login = await live.read(key, mode, patience).catch((error: unknown) => {
-          asking.signal.throwIfAborted();
-          // What cannot be read can go all the same: a lost key is no reason to keep it.
-          if (error instanceof McpctlError && key.issuer !== null) warnings.push(`${error.message}; the provider was not told`);
-          return undefined;
-        });
-        if (login?.kind === 'oauth') {
-          await live.revoke(server, login, asking.signal).catch((error: unknown) => {
-            if (asking.signal.aborted || !(error instanceof McpctlError)) throw error;
-            warnings.push(`${error.message}; it is deleted here, and may be good for a while at the provider`);
-          });
-        }
-        return store.delete(key, mode, patience);
-      });
-      if (isDeleted) accounts.push(key.account);
+      const end = async () => {
+        if (key.issuer !== null) await this.#tellProvider(server, key, warnings, asking);
+        return store.delete(key, mode, this.#patience(asking));
+      };
+      if (await (key.issuer === null ? end() : live.locked(key, mode, asking.signal, end))) accounts.push(key.account);
     }
     return { resource, accounts, warnings };
+  }
+
+  /** Needs the lock of the login. What goes wrong is a warning; @throws `signal.reason` */
+  async #tellProvider(server: ServerConfig, key: CredentialKey, warnings: string[], asking: Asking): Promise<void> {
+    const { live } = await this.#open();
+    try {
+      const login = await live.read(key, this.#mode(), this.#patience(asking));
+      if (login?.kind === 'oauth') await live.revoke(server, login, asking.signal);
+    } catch (error) {
+      // What cannot be read can go all the same: a lost key is no reason to keep it.
+      if (asking.signal.aborted || !(error instanceof McpctlError)) throw error;
+      warnings.push(`${error.message}; it is deleted here, and may be good for a while at the provider`);
+    }
   }
 
   /** Where tokens are kept here. */

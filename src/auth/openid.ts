@@ -4,9 +4,10 @@ import { readFile } from 'node:fs/promises';
 import type { ClientAuth, Configuration, ServerMetadata } from 'openid-client';
 import { McpctlError, rootMessage } from '../core/errors.js';
 import type { FetchLike } from '../io/http-fetch.js';
+import { secretsOf } from './credential.js';
 import { type Granted, granted, type TokenAnswer } from './granted.js';
-import { grantError } from './grant-error.js';
 import type { AuthorizationServer, ClientIdentity, OAuthCredential } from './oauth.js';
+import { oauthError } from './oauth-error.js';
 import { tolerantFetch } from './tolerant-fetch.js';
 
 export interface OpenidParts {
@@ -65,7 +66,7 @@ export async function renew(credential: OAuthCredential, parts: RenewalParts): P
       answer = await clientCredentialsGrant(configuration, { ...resource, ...scope });
     } else answer = await refreshTokenGrant(configuration, credential.refreshToken ?? '', resource);
   } catch (error) {
-    throw grantError(error, { server: parts.server, step: 'renewal', issuer: credential.issuer });
+    throw failure(error, credential, parts.server, 'refresh');
   }
   return renewed(credential, granted(answer, parts.now()));
 }
@@ -97,8 +98,20 @@ export async function revoke(credential: OAuthCredential, parts: Omit<RenewalPar
     await tokenRevocation(configuration, credential.accessToken, { token_type_hint: 'access_token' });
     return true;
   } catch (error) {
-    throw grantError(error, { server: parts.server, step: 'revocation', issuer: credential.issuer });
+    throw failure(error, credential, parts.server, 'revocation');
   }
+}
+
+function failure(error: unknown, login: OAuthCredential, name: string, step: 'refresh' | 'revocation'): McpctlError {
+  const known = oauthError(error, {
+    server: { name },
+    step,
+    secrets: secretsOf(login),
+    hint: `log in anew: mcpctl auth ${name}`,
+  });
+  if (known.code !== 'AUTH_UNAVAILABLE' || step === 'revocation') return known;
+  // Nobody has to log in for this.
+  return new McpctlError(known.code, known.message, { ...known, cause: known, hint: 'the login is kept; try again in a while' });
 }
 
 /** As much of the authorization server as its login remembers. */
@@ -149,7 +162,6 @@ async function signingKey(file: string | null | undefined): Promise<webcrypto.Cr
     new McpctlError('AUTH_FAILED', `The private key of this client cannot be used: ${why}`, {
       cause,
       hint: 'oauth.privateKeyFile in the configuration names a file with a private key in PEM form (RSA, EC or Ed25519)',
-      details: { step: 'client' },
       delivered: 'no',
     });
   if (file == null) throw unusable('no file is configured');

@@ -1,9 +1,10 @@
 /** One process at a time changes a stored login: a lock beside the state, and what the last holder failed with. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../core/clock.js';
-import { type ErrorCode, McpctlError } from '../core/errors.js';
+import { type ErrorCode, McpctlError, rootMessage } from '../core/errors.js';
 import { readTextIfExists, writeFileAtomic } from '../io/atomic-file.js';
 import { withFileLock } from '../io/file-lock.js';
+import { vaultError } from './vault.js';
 
 export interface RenewalLockOptions {
   readonly stateDir: string;
@@ -28,14 +29,37 @@ export interface RenewalFailure {
  */
 const limits = { abandonedAfterMs: 30_000, waitMs: 35_000 };
 
-export class RenewalLock {
+export interface RenewalLock {
+  /** Runs `work` when nobody else holds it. @throws McpctlError `AUTH_UNAVAILABLE` when another process holds it for too long, `CREDENTIAL_STORE` when it cannot be had; what `work` throws; `signal.reason` */
+  hold<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  /** For those who wait: they need not ask again what was just answered. */
+  noteFailure(failure: { generation: string; code: ErrorCode }): Promise<void>;
+  /** What somebody failed with since `since`, with this generation of the login. */
+  failureSince(since: number, generation: string): Promise<RenewalFailure | undefined>;
+}
+
+/** For what is in the memory of this process alone: needs no folder that can be written to. */
+export class MemoryLock implements RenewalLock {
+  #turn: Promise<unknown> = Promise.resolve();
+
+  hold<T>(_signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async noteFailure(): Promise<void> {}
+
+  async failureSince(): Promise<undefined> {}
+}
+
+export class FileRenewalLock implements RenewalLock {
   readonly #options: RenewalLockOptions;
 
   constructor(options: RenewalLockOptions) {
     this.#options = options;
   }
 
-  /** @throws McpctlError `AUTH_UNAVAILABLE` when another process holds it for too long; what `work` throws; `signal.reason` */
   async hold<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const { clock, pid } = this.#options;
     let isHeld = false;
@@ -49,7 +73,9 @@ export class RenewalLock {
         },
       );
     } catch (error) {
-      if (isHeld || !(error instanceof McpctlError) || error.code !== 'TIMEOUT') throw error;
+      if (isHeld || signal.aborted) throw error;
+      if (!(error instanceof McpctlError)) throw unwritable(this.#path('lock'), error);
+      if (error.code !== 'TIMEOUT') throw error;
       throw new McpctlError('AUTH_UNAVAILABLE', 'Another process has been renewing this login for too long', {
         cause: error,
         hint: error.hint,
@@ -58,13 +84,11 @@ export class RenewalLock {
     }
   }
 
-  /** For those who wait: they need not ask again what was just answered. */
   async noteFailure({ generation, code }: { generation: string; code: ErrorCode }): Promise<void> {
     const failure = { generation, code, at: this.#options.clock.date().getTime() };
     await writeFileAtomic(this.#path('failed'), JSON.stringify(failure), { durable: false }).catch(() => {});
   }
 
-  /** What somebody failed with since `since`, with this generation of the login. */
   async failureSince(since: number, generation: string): Promise<RenewalFailure | undefined> {
     const text = await readTextIfExists(this.#path('failed'), { maxBytes: 4096 }).catch(() => undefined);
     try {
@@ -80,4 +104,12 @@ export class RenewalLock {
   #path(kind: 'lock' | 'failed'): string {
     return join(this.#options.stateDir, 'logins', `${this.#options.id}.${kind}`);
   }
+}
+
+function unwritable(path: string, cause: unknown): McpctlError {
+  return vaultError('unwritable', `The lock of a login cannot be made: ${rootMessage(cause)}`, {
+    cause,
+    hint: `nothing was changed; make room or correct the permissions of ${dirname(path)}, then try again`,
+    details: { path },
+  });
 }

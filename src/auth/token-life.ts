@@ -12,7 +12,7 @@ export interface LifeParts {
   /** The configured name, for errors. */
   readonly server: string;
   readonly clock: Clock;
-  readonly lock: Pick<RenewalLock, 'hold' | 'noteFailure' | 'failureSince'>;
+  readonly lock: RenewalLock;
   readonly store: {
     /** What is stored now; undefined when nothing is. */
     read(signal: AbortSignal): Promise<OAuthCredential | undefined>;
@@ -52,6 +52,7 @@ export class TokenLife {
 
   /** What was just read from the store. */
   saw(login: OAuthCredential): void {
+    if (login.generation !== this.#known.generation) this.#quiet = undefined;
     this.#known = login;
   }
 

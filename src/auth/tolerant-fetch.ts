@@ -1,4 +1,5 @@
 /** Answers of token endpoints as they should have been: a refresh token that was spent must not be lost over a matter of form. */
+import { McpctlError } from '../core/errors.js';
 import type { FetchLike } from '../io/http-fetch.js';
 
 export interface TolerantOptions {
@@ -22,6 +23,7 @@ export function tolerantFetch(fetch: FetchLike, { tokenEndpoint, onSecret }: Tol
     const body = objectOf(text);
     for (const key of tokenKeys) if (typeof body?.[key] === 'string') onSecret(body[key]);
     const { status, statusText } = response;
+    if (!body && response.ok) throw noAnswer(new URL(url).host);
     if (!body) return new Response(text, { status, statusText, headers: plainHeaders(response) });
     const isError = typeof body.error === 'string' && body.access_token === undefined;
     return Response.json(isError ? body : repaired(body), { status: isError && status < 400 ? 400 : status, statusText });
@@ -38,6 +40,11 @@ function repaired({ id_token: _, ...body }: Record<string, unknown>): Record<str
     // In seconds; what has passed already is as good as none.
     ...(Number.isFinite(seconds) && { expires_in: Math.max(seconds, 0) }),
   };
+}
+
+/** The login page of a hotel, most likely; it says nothing about our login. */
+function noAnswer(host: string): McpctlError {
+  return new McpctlError('AUTH_UNAVAILABLE', `${host} answered with something else than tokens`, { delivered: 'maybe' });
 }
 
 function objectOf(text: string): Record<string, unknown> | undefined {

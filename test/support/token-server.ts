@@ -19,6 +19,8 @@ export interface TokenServer extends AsyncDisposable {
   readonly authorizations: readonly (string | undefined)[];
   /** What was revoked, by its `token_type_hint`. */
   readonly revoked: readonly string[];
+  /** Every access token that was ever given. */
+  readonly issued: ReadonlySet<string>;
   /** Authorization headers that the MCP server got, and the statuses that it answered. */
   readonly seen: readonly (string | null)[];
   readonly statuses: readonly number[];
@@ -51,6 +53,7 @@ export async function startTokenServer(): Promise<TokenServer> {
   const revoked: string[] = [];
   const seen: (string | null)[] = [];
   const statuses: number[] = [];
+  const issued = new Set<string>();
   const accepted = new Set<string>();
   let refreshToken = '';
   let isAlive = true;
@@ -73,7 +76,9 @@ export async function startTokenServer(): Promise<TokenServer> {
   });
 
   function answer(request: IncomingMessage, response: ServerResponse, body: URLSearchParams): void {
-    const refuse = (error: string, status = 400) => sendJson(response, { error, error_description: `no: ${error}` }, status);
+    // As a careless server does: it repeats what it was sent.
+    const words = (error: string) => `${error} of ${body.get('refresh_token')}`;
+    const refuse = (error: string, status = 400) => sendJson(response, { error, error_description: words(error) }, status);
     switch (rig.mood) {
       case 'error-500':
         return void response.writeHead(500).end('oops');
@@ -99,6 +104,7 @@ export async function startTokenServer(): Promise<TokenServer> {
       refreshToken = secret();
     }
     const token = secret();
+    issued.add(token);
     accepted.add(token);
     granted++;
     rig.onGrant?.();
@@ -146,6 +152,7 @@ export async function startTokenServer(): Promise<TokenServer> {
       return asked;
     },
     bodies,
+    issued,
     authorizations,
     revoked,
     seen,
@@ -165,7 +172,9 @@ export async function startTokenServer(): Promise<TokenServer> {
     onGrant: undefined,
     login: (seconds, more = {}) => {
       refreshToken = secret();
+      isAlive = true;
       const accessToken = secret();
+      issued.add(accessToken);
       if (seconds === null || seconds > 0) accepted.add(accessToken);
       const issuedMs = Date.now() - 3_600_000;
       return {
