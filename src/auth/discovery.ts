@@ -50,6 +50,7 @@ export async function discover(server: LoginTarget, options: DiscoverOptions): P
     metadata,
     resource: resourceFor(server, said?.resource),
     scopesSupported: scopesOf(said?.scopes_supported ?? metadata.scopes_supported),
+    resourceScopes: said?.scopes_supported ? scopesOf(said.scopes_supported) : null,
   };
 }
 
@@ -76,7 +77,7 @@ function byConfiguration(server: LoginTarget, authEndpoint: string, tokenEndpoin
     ...(server.oauth.registration === 'cimd' && { client_id_metadata_document_supported: true }),
   };
   checkEndpoints(server, metadata);
-  return { issuer, metadata, resource: resourceFor(server), scopesSupported: [] };
+  return { issuer, metadata, resource: resourceFor(server), scopesSupported: [], resourceScopes: null };
 }
 
 /** Undefined when the server has none. */

@@ -10,7 +10,7 @@ export interface ScopeSources {
   readonly challenged: readonly string[];
   /** `oauth.scopes` */
   readonly configured: readonly string[] | null;
-  readonly as: Pick<AuthorizationServer, 'metadata' | 'scopesSupported'>;
+  readonly as: Pick<AuthorizationServer, 'metadata' | 'resourceScopes'>;
   /** A grant that can end in a refresh token. */
   readonly renewable: boolean;
 }
@@ -21,7 +21,7 @@ const offline = 'offline_access';
 /** Empty: the parameter is left out, and the provider decides. */
 export function scopesToAsk({ wished, earlier, challenged, configured, as, renewable }: ScopeSources): string[] {
   const named = wished ?? [...earlier, ...challenged, ...(configured ?? [])];
-  const scopes = new Set(named.length > 0 ? named : as.scopesSupported);
+  const scopes = new Set(named.length > 0 ? named : (as.resourceScopes ?? []));
   // Alone it would take the place of what the provider gives when nothing is asked for.
   if (renewable && scopes.size > 0 && as.metadata.scopes_supported?.includes(offline)) scopes.add(offline);
   return [...scopes];

@@ -2,15 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import { type ScopeSources, scopesToAsk } from '../../../src/auth/scopes.js';
 
-const as = (scopesSupported: string[], offersOffline = false) =>
-  ({ scopesSupported, metadata: { scopes_supported: offersOffline ? ['offline_access'] : [] } }) as unknown as ScopeSources['as'];
+const as = (resourceScopes: string[] | null, offersOffline = false) =>
+  ({ resourceScopes, metadata: { scopes_supported: offersOffline ? ['offline_access'] : [] } }) as ScopeSources['as'];
 
 const nothing: ScopeSources = { wished: null, earlier: [], challenged: [], configured: null, as: as([]), renewable: true };
 
 describe('scopesToAsk', () => {
   it.each<[string, Partial<ScopeSources>, string[]]>([
     ['nobody names any', {}, []],
-    ['the provider alone names some', { as: as(['a', 'b']) }, ['a', 'b']],
+    ['the server alone names some, in its metadata', { as: as(['a', 'b']) }, ['a', 'b']],
+    ['nobody but the provider names some', { as: as(null) }, []],
     ['the challenge does', { challenged: ['c'], as: as(['a']) }, ['c']],
     ['challenge and configuration do', { challenged: ['c'], configured: ['d', 'c'], as: as(['a']) }, ['c', 'd']],
     ['a login was there, and a call needed more', { earlier: ['a', 'b'], challenged: ['a'], as: as(['z']) }, ['a', 'b']],
