@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { LoginFlows } from './auth/login.js';
 import { Logins } from './auth/logins.js';
 import { glance, runAttached } from './cli/attach.js';
 import type { Host } from './cli/command.js';
@@ -23,6 +24,7 @@ import { cancelled } from './core/errors.js';
 import { Redactor } from './core/redact.js';
 import { sanitizeText } from './core/sanitize.js';
 import type { ControlSocket } from './gateway/control-socket.js';
+import { keepNewSpaceSmall } from './io/lean-heap.js';
 import { ProcessGroups } from './io/process-group.js';
 import type { ConfigWatcher } from './manager/config-watcher.js';
 import { Manager } from './manager/manager.js';
@@ -49,6 +51,7 @@ let watcher: ConfigWatcher | undefined;
 let groups: ProcessGroups | undefined;
 let logs: ServerLogs | undefined;
 let logins: Logins | undefined;
+let loginFlows: Promise<LoginFlows> | undefined;
 let control: ControlSocket | undefined;
 
 await run();
@@ -140,6 +143,7 @@ function newSession(defaults: Session['defaults'], isRepl: boolean): Session {
 /** Builds the manager; nothing connects yet. */
 async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'manager') {
   const longLived = kind !== 'command';
+  if (longLived) keepNewSpaceSmall();
   const cwd = process.cwd();
   const { config: files, preset } = globals;
   const load = () => loadConfig({ files, preset, cwd, env, places, cores: availableParallelism(), clock, pid });
@@ -182,6 +186,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     longLived,
     clientVersion: version,
     logins,
+    loginFlows: () => (loginFlows ??= openLoginFlows()),
     loadConfig: load,
     onConfig,
   });
@@ -192,6 +197,11 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   if (kind !== 'repl')
     noteEvents(manager.events, { level: kind === 'manager' ? 'states' : globals.verbose ? 'all' : 'warnings', note });
   return { config, manager };
+}
+
+async function openLoginFlows(): Promise<LoginFlows> {
+  const { LoginFlows } = await import('./auth/login.js');
+  return new LoginFlows({ clock, env, stateDir: places.stateDir, onSecret: (secret) => redactor.add(secret) });
 }
 
 async function watchConfiguration(own: Manager, cwd: string): Promise<void> {

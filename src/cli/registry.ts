@@ -161,11 +161,30 @@ export const registry: readonly CommandSpec[] = [
   },
   {
     name: 'auth',
-    summary: 'Show the login of each server over HTTP, and where tokens are kept',
-    description: 'Connects to nothing. docs/authentication.md tells what is kept where.',
-    examples: ['auth', 'auth --json'],
-    positionals: [],
-    flags: [],
+    summary: 'Log in to a server over HTTP; alone: show the login of each, and where tokens are kept',
+    description:
+      'Opens the browser and waits for it to come back, or for the address that it ends at to be pasted. No other command ever opens a browser. Where no browser can come back: --no-browser shows the address, --device shows a short code to type into a browser anywhere. --start prints what to open and ends at once, with 3; --complete finishes that from any shell within 10 minutes. An account of a machine logs in with --client-credentials.\nA server that refused a call for want of scopes is asked for them too, the next time. docs/authentication.md shows every way, and tells what is kept where.',
+    examples: [
+      'auth',
+      'auth github',
+      'auth github --device',
+      'auth github --scope repo --account work',
+      'auth github --start --json',
+      "auth github --complete 4f1d… 'http://127.0.0.1:41233/callback?code=…&state=…'",
+    ],
+    positionals: [
+      { name: 'server', summary: 'Name of a server', complete: 'server' },
+      { name: 'callback', summary: 'With --complete: the address that the browser ended at, or - to read it from stdin' },
+    ],
+    flags: [
+      { name: 'no-browser', summary: 'Only show the address; open it on any machine and paste the one at the end' },
+      { name: 'device', summary: 'Log in with a code that is typed into a browser elsewhere' },
+      { name: 'client-credentials', summary: "Log in as a machine, with the client's own secret or key" },
+      { name: 'scope', value: 's', repeatable: true, summary: 'Ask for exactly these scopes' },
+      { name: 'account', value: 'name', summary: 'Which account it is, where you have several (default: the one in use)' },
+      { name: 'start', summary: 'Begin, print what to open, and end; nothing is opened' },
+      { name: 'complete', value: 'flow', summary: 'Finish what --start began' },
+    ],
     load: () => import('./commands/auth.js'),
   },
   {

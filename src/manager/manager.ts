@@ -2,7 +2,6 @@
 
 import { resourceOf } from '../auth/credential.js';
 import type { EndedLogins, SavedToken } from '../auth/logins.js';
-import type { LoginResult } from '../auth/oauth.js';
 import type { StoreInfo } from '../auth/token-store.js';
 import { formatProblem } from '../config/position.js';
 import type { Config, ServerConfig } from '../config/schema.js';
@@ -13,6 +12,7 @@ import { checkInput } from '../mcp/json-schema.js';
 import { openConnection } from '../mcp/open-connection.js';
 import { runAttempt } from '../policy/policy.js';
 import { Semaphore } from '../policy/semaphore.js';
+import type { Authorization } from './authorize.js';
 import { runToolCall } from './call-pipeline.js';
 import type { ConfigChange } from './config-change.js';
 import type { ManagedServer } from './managed-server.js';
@@ -140,11 +140,17 @@ export class Manager implements AsyncDisposable {
     return saved;
   }
 
-  /** Stores what a login ended with. A manager that stays connects anew with it, without waiting. @throws as `Logins.saveLogin` */
-  async saveLogin(name: string, login: LoginResult, options: { signal: AbortSignal; isAttended: boolean }): Promise<SavedToken> {
-    const saved = await this.#logins().saveLogin(this.#servers.get(name).config, login, options);
-    this.#loginChanged(saved.resource);
-    return saved;
+  /** The login of a server, for `auth`. @throws McpctlError `UNKNOWN_SERVER` */
+  async authorization(name: string): Promise<Authorization> {
+    const server = this.#servers.get(name);
+    const logins = this.#logins();
+    const [{ Authorization }, flows] = await Promise.all([import('./authorize.js'), this.#options.loginFlows?.()]);
+    if (!flows) throw new McpctlError('INTERNAL', 'This manager was built without a way to log in');
+    const reconnect = (resource: string, signal: AbortSignal) => {
+      this.#loginChanged(resource, name);
+      return this.reconnect(name, signal);
+    };
+    return new Authorization({ server, flows, logins, reconnect });
   }
 
   /** Ends what is stored for a server. @throws as `Logins.forget` */
@@ -179,11 +185,12 @@ export class Manager implements AsyncDisposable {
   }
 
   /** Sessions that were opened with another token, or none, are of no use any more. */
-  #loginChanged(resource: string): void {
+  #loginChanged(resource: string, besides?: string): void {
     if (!this.longLived) return;
     for (const server of this.#servers.all()) {
       const { definition } = server.config;
-      if (definition.type === 'stdio' || !isUsable(server) || !isFor(resource, definition.url)) continue;
+      if (server.config.name === besides || definition.type === 'stdio' || !isUsable(server) || !isFor(resource, definition.url))
+        continue;
       const { signal } = new AbortController();
       void this.reconnect(server.config.name, signal).catch(() => {});
     }
