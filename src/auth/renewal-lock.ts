@@ -62,25 +62,20 @@ export class FileRenewalLock implements RenewalLock {
 
   async hold<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const { clock, pid } = this.#options;
-    let isHeld = false;
-    try {
-      return await withFileLock(
-        this.#path('lock'),
-        { clock, pid, signal, timeoutMs: limits.waitMs, abandonedAfterMs: limits.abandonedAfterMs },
-        () => {
+    const options = { clock, pid, signal, timeoutMs: limits.waitMs, abandonedAfterMs: limits.abandonedAfterMs };
+    for (let attempt = 1; ; attempt++) {
+      let isHeld = false;
+      try {
+        return await withFileLock(this.#path('lock'), options, () => {
           isHeld = true;
           return work();
-        },
-      );
-    } catch (error) {
-      if (isHeld || signal.aborted) throw error;
-      if (!(error instanceof McpctlError)) throw unwritable(this.#path('lock'), error);
-      if (error.code !== 'TIMEOUT') throw error;
-      throw new McpctlError('AUTH_UNAVAILABLE', 'Another process has been renewing this login for too long', {
-        cause: error,
-        hint: error.hint,
-        delivered: 'no',
-      });
+        });
+      } catch (error) {
+        if (isHeld || signal.aborted) throw error;
+        // Where processes cannot be looked up, who waits for long may be tidied away like the dead.
+        if (attempt === 1 && (error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+        throw unheld(error, this.#path('lock'));
+      }
     }
   }
 
@@ -106,10 +101,18 @@ export class FileRenewalLock implements RenewalLock {
   }
 }
 
-function unwritable(path: string, cause: unknown): McpctlError {
-  return vaultError('unwritable', `The lock of a login cannot be made: ${rootMessage(cause)}`, {
-    cause,
-    hint: `nothing was changed; make room or correct the permissions of ${dirname(path)}, then try again`,
-    details: { path },
+function unheld(error: unknown, path: string): unknown {
+  if (!(error instanceof McpctlError)) {
+    return vaultError('unwritable', `The lock of a login cannot be made: ${rootMessage(error)}`, {
+      cause: error,
+      hint: `nothing was changed; make room or correct the permissions of ${dirname(path)}, then try again`,
+      details: { path },
+    });
+  }
+  if (error.code !== 'TIMEOUT') return error;
+  return new McpctlError('AUTH_UNAVAILABLE', 'Another process has been renewing this login for too long', {
+    cause: error,
+    hint: error.hint,
+    delivered: 'no',
   });
 }

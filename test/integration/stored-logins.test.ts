@@ -60,7 +60,13 @@ const withOAuth = (url: string, oauth: Partial<ServerConfig['oauth']>) =>
 
 describe('50 calls at the same time', () => {
   it.each([
-    ['whose token ends by the clock while the session is open', (tokens: TokenServer) => void (tokens.delayMs = 50), 1.2],
+    [
+      'whose token ends by the clock while the session is open',
+      (tokens: TokenServer) => {
+        tokens.delayMs = 50;
+      },
+      1.2,
+    ],
     ['whose token the server refuses', (tokens: TokenServer) => tokens.expire(), 3600],
   ])('%s cost 1 token request and succeed, all 50', async (_, change, seconds) => {
     await using tokens = await startTokenServer();
@@ -194,12 +200,16 @@ describe('an answer of a token endpoint', () => {
   };
 
   it('without a refresh token and without scopes keeps those of before', async () => {
-    const { before, after } = await renewed((tokens) => void (tokens.extra = { refresh_token: undefined }));
+    const { before, after } = await renewed((tokens) => {
+      tokens.extra = { refresh_token: undefined };
+    });
     expect(after).toMatchObject({ refreshToken: before.refreshToken, scopes: ['mcp:read'] });
   });
 
   it('with other scopes has those', async () => {
-    const { after } = await renewed((tokens) => void (tokens.extra = { scope: 'mcp:read mcp:write' }));
+    const { after } = await renewed((tokens) => {
+      tokens.extra = { scope: 'mcp:read mcp:write' };
+    });
     expect(after.scopes).toEqual(['mcp:read', 'mcp:write']);
   });
 
@@ -212,14 +222,18 @@ describe('an answer of a token endpoint', () => {
     [-3600, 0],
     [1e12, 10 * 366 * 86_400],
   ])('with an expires_in of %j is not lost; it counts as %s s', async (expiresIn, seconds) => {
-    const { after } = await renewed((tokens) => void (tokens.expiresIn = expiresIn));
+    const { after } = await renewed((tokens) => {
+      tokens.expiresIn = expiresIn;
+    });
     const lifeMs = after.expiresAt === null ? null : Date.parse(after.expiresAt) - Date.parse(after.issuedAt);
     expect(lifeMs).toBe(seconds === null ? null : seconds * 1000);
   });
 
   it('with an ID token, a null and no type of token is taken; every token in it is a secret from then on', async () => {
     const extra = { id_token: 'eyJ-no-jwt-at-all', scope: null, token_type: undefined };
-    const { after, secrets } = await renewed((tokens) => void (tokens.extra = extra));
+    const { after, secrets } = await renewed((tokens) => {
+      tokens.extra = extra;
+    });
     expect(after.scopes).toEqual(['mcp:read']);
     for (const secret of ['eyJ-no-jwt-at-all', after.accessToken, after.refreshToken!]) expect(secrets).toContain(secret);
   });
@@ -245,6 +259,34 @@ describe('an answer of a token endpoint', () => {
       expect(JSON.parse(Buffer.from(header!, 'base64url').toString())).toMatchObject({ alg });
     },
   );
+});
+
+describe('a state folder in which no lock can be made', () => {
+  it('fails the renewal before anything is asked, and says what to do', async () => {
+    await using tokens = await startTokenServer();
+    await using home = await tempHome();
+    const server = httpServer(tokens.url);
+    await storeLogin(home, server, tokens.login(-60));
+    await home.write('state/logins', 'a file where a folder should be');
+    await expect(connect(home, server)).rejects.toMatchObject({
+      code: 'CREDENTIAL_STORE',
+      server: 'web',
+      hint: expect.stringContaining('correct the permissions'),
+    });
+    expect(tokens.asked).toBe(0);
+  });
+
+  it('is no matter where logins are kept in memory', async () => {
+    await using tokens = await startTokenServer();
+    await using home = await tempHome();
+    const server = httpServer(tokens.url);
+    await home.write('state/logins', 'a file where a folder should be');
+    await using logins = loginsIn(home, { store: 'memory' });
+    await logins.saveLogin(server, { account: 'default', credential: tokens.login(-60) }, asking);
+    const credentials = logins.credentialsFor(server)!;
+    expect(new Set(await Promise.all([credentials.token(signal), credentials.token(signal)])).size).toBe(1);
+    expect(tokens).toMatchObject({ asked: 1, isAlive: true });
+  });
 });
 
 describe('a client that the authorization server does not know any more', () => {

@@ -78,12 +78,14 @@ export async function startTokenServer(): Promise<TokenServer> {
   function answer(request: IncomingMessage, response: ServerResponse, body: URLSearchParams): void {
     // As a careless server does: it repeats what it was sent.
     const words = (error: string) => `${error} of ${body.get('refresh_token')}`;
-    const refuse = (error: string, status = 400) => sendJson(response, { error, error_description: words(error) }, status);
+    const refuse = (error: string, status = 400): void => sendJson(response, { error, error_description: words(error) }, status);
     switch (rig.mood) {
       case 'error-500':
-        return void response.writeHead(500).end('oops');
+        response.writeHead(500).end('oops');
+        return;
       case 'reset':
-        return void request.socket.destroy();
+        request.socket.destroy();
+        return;
       case 'silent':
         return;
       case 'busy':
@@ -92,14 +94,16 @@ export async function startTokenServer(): Promise<TokenServer> {
         return void response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome to the airport</h1>');
       case 'unknown-client':
         response.setHeader('www-authenticate', 'Basic realm="tokens"');
-        return refuse('invalid_client', 401);
+        refuse('invalid_client', 401);
+        return;
     }
     if (body.get('grant_type') === 'refresh_token') {
       if (body.get('refresh_token') !== refreshToken || !isAlive) {
         // A spent one that comes back was stolen, or used twice: the whole login ends.
         isAlive = false;
         accepted.clear();
-        return refuse('invalid_grant');
+        refuse('invalid_grant');
+        return;
       }
       refreshToken = secret();
     }
