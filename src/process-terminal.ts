@@ -74,6 +74,10 @@ export function processTerminal(onBroken: () => void): ProcessTerminal {
       return stdout.columns ?? 120;
     },
     // The question goes to stderr: stdout is the result.
+    openUrl: async (url) => {
+      const { openUrl } = await import('./io/open-url.js');
+      return openUrl(url, { env, platform: process.platform });
+    },
     ...(isatty(0) &&
       isatty(2) && { ask: (question: string, options?: AskOptions) => askOn(process.stdin, process.stderr)(question, options) }),
   };

@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { LoginFlows } from './auth/login.js';
 import { Logins } from './auth/logins.js';
 import { glance, runAttached } from './cli/attach.js';
 import type { Host } from './cli/command.js';
@@ -51,6 +52,7 @@ let watcher: ConfigWatcher | undefined;
 let groups: ProcessGroups | undefined;
 let logs: ServerLogs | undefined;
 let logins: Logins | undefined;
+let loginFlows: Promise<LoginFlows> | undefined;
 let control: ControlSocket | undefined;
 
 await run();
@@ -186,6 +188,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     longLived,
     clientVersion: version,
     logins,
+    loginFlows: () => (loginFlows ??= openLoginFlows()),
     loadConfig: load,
     onConfig,
   });
@@ -196,6 +199,11 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   if (kind !== 'repl')
     noteEvents(manager.events, { level: kind === 'manager' ? 'states' : globals.verbose ? 'all' : 'warnings', note });
   return { config, manager };
+}
+
+async function openLoginFlows(): Promise<LoginFlows> {
+  const { LoginFlows } = await import('./auth/login.js');
+  return new LoginFlows({ clock, env, stateDir: places.stateDir, onSecret: (secret) => redactor.add(secret) });
 }
 
 async function watchConfiguration(own: Manager, cwd: string): Promise<void> {

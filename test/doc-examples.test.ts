@@ -1,6 +1,7 @@
 /** What the documents show of a terminal is what happens: the commands in them are typed, and what they print is compared. */
 import { describe, expect, it } from 'vitest';
-import { block, runBlock } from './support/doc-examples.js';
+import { block, runBlock, type ShownRun } from './support/doc-examples.js';
+import { scriptedBrowser, startOAuthRig } from './support/oauth-rig.js';
 import { runCli } from './support/run-cli.js';
 import { type TempHome, tempHome } from './support/temp-home.js';
 
@@ -61,5 +62,69 @@ describe('docs/configuration.md', () => {
     await home.write(`config/${file}`, `${block('docs/configuration.md', name)}\n`);
     const { stdout, stderr, code } = await runCli(['config', 'validate'], { home, env: { GITHUB_TOKEN: 'token-of-a-test' } });
     expect({ stdout, stderr, code }).toEqual({ stdout: 'The configuration is valid.\n', stderr: '', code: 0 });
+  });
+});
+
+describe('docs/authentication.md', () => {
+  const page = 'docs/authentication.md';
+  const clientSecret = 'a secret of the tests';
+  const robot = {
+    client_id: 'robot',
+    client_secret: clientSecret,
+    grant_types: ['client_credentials'],
+    redirect_uris: [],
+    response_types: [],
+    scope: 'mcp:read',
+  };
+
+  async function setUp() {
+    const rig = await startOAuthRig({ clients: [robot as never] });
+    const home = await tempHome();
+    await home.writeConfig({
+      mcpServers: {
+        github: { url: rig.url },
+        robot: { url: rig.url, oauth: { clientId: 'robot', clientSecretEnv: 'ROBOT_SECRET' } },
+      },
+    });
+    const env = { MCPCTL_CREDENTIAL_STORE: 'file', BROWSER: scriptedBrowser, ROBOT_SECRET: clientSecret };
+    const asWritten = (text: string) =>
+      normalised(
+        text
+          .replaceAll(`${rig.issuer}/auth?`, 'https://login.example.com/auth?')
+          .replaceAll(rig.issuer, 'https://login.example.com'),
+        home,
+      )
+        .replace(/(example\.com\/auth\?)\S+/g, '$1…')
+        .replace(/until \d\d:\d\d:\d\d UTC/, 'until TIME');
+    const expectSame = ({ line, real, shown }: ShownRun) => expect(asWritten(real), line).toBe(asWritten(shown));
+    const run = (name: string) => runBlock(block(page, name), { home, env });
+    return {
+      rig,
+      home,
+      env,
+      expectSame,
+      run,
+      async [Symbol.asyncDispose]() {
+        await home[Symbol.asyncDispose]();
+        await rig[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  it('shows a login in the browser, one with more rights, and one of a machine', async () => {
+    await using it = await setUp();
+    for (const name of ['browser', 'more', 'machine']) for (const each of await it.run(name)) it.expectSame(each);
+  });
+
+  it('shows a login in two steps', async () => {
+    await using it = await setUp();
+    const [begun] = await it.run('start');
+    it.expectSame(begun!);
+    const address = await it.rig.approve(/^https?:\S+/m.exec(begun!.real)![0]);
+    const flow = /--complete (\w+)/.exec(begun!.real)![1]!;
+    const ending = block(page, 'complete');
+    const typed = ending.replace(/\b[0-9a-f]{64}\b/, flow).replace('<address>', address);
+    const [done] = await runBlock(typed, { home: it.home, env: it.env });
+    it.expectSame(done!);
   });
 });

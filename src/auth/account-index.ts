@@ -1,5 +1,5 @@
 /** Which logins are stored, known without a look into any store: the settings say it, and for the memory store this process does. */
-import { type AccountRecord, accountsFor, setAccount } from '../config/accounts.js';
+import { type AccountRecord, accountsFor, rememberScopes, setAccount, wantedScopes } from '../config/accounts.js';
 import type { CredentialStore } from '../config/schema.js';
 import { readSettings, type WriteAccess } from '../config/settings.js';
 
@@ -36,6 +36,18 @@ export class AccountIndex {
     inMemory.delete(account);
     if (record === null && !accountsFor(this.#settings, resource).has(account)) return;
     await setAccount(this.configDir, { resource, account, record }, { ...this.access, signal });
+    await this.refresh();
+  }
+
+  /** What the server asked for since the last login, as of the last `refresh`. */
+  wantedScopes(resource: string, account: string): readonly string[] {
+    return wantedScopes(this.#settings, resource, account);
+  }
+
+  /** For the next login; `null` forgets them. @throws as `set` */
+  async wantScopes(resource: string, account: string, scopes: readonly string[] | null, signal: AbortSignal): Promise<void> {
+    if (scopes === null && this.wantedScopes(resource, account).length === 0) return;
+    await rememberScopes(this.configDir, { resource, account, scopes }, { ...this.access, signal });
     await this.refresh();
   }
 }

@@ -1,5 +1,6 @@
 /** What is stored to log in to a server, for whom it is, and the name it is stored under. */
 import { hashOf } from '../config/canonical.js';
+import type { ClientIdentity, OAuthCredential } from './oauth.js';
 
 /** For whom a credential is. Each part separates: none of them may differ when it is used. */
 export interface CredentialKey {
@@ -13,9 +14,23 @@ export interface CredentialKey {
 }
 
 /** A token that is sent as it is, until the server refuses it. */
-export interface Credential {
+export interface BearerToken {
   readonly kind: 'bearer';
   readonly token: string;
+}
+
+export type Credential = BearerToken | OAuthCredential;
+
+/** Whether new tokens can be had without a person. */
+export function isRenewable(credential: OAuthCredential): boolean {
+  return credential.grant === 'client_credentials' || credential.refreshToken !== null;
+}
+
+/** Everything in it that may appear nowhere. */
+export function secretsOf(credential: Credential): string[] {
+  if (credential.kind === 'bearer') return [credential.token];
+  const { accessToken, refreshToken, client } = credential;
+  return [accessToken, refreshToken, client.clientSecret].filter((secret) => secret !== null);
 }
 
 /** The account of those who have one. */
@@ -46,9 +61,42 @@ export function toText(credential: Credential): string {
 /** Undefined for what is no credential of this version. */
 export function fromText(text: string): Credential | undefined {
   try {
-    const { version, kind, token } = JSON.parse(text) as Partial<Record<string, unknown>>;
-    return version === 1 && kind === 'bearer' && typeof token === 'string' ? { kind, token } : undefined;
+    const { version, ...rest } = JSON.parse(text) as Partial<Record<string, unknown>>;
+    if (version !== 1) return undefined;
+    if (rest.kind === 'oauth') return isLogin(rest) ? rest : undefined;
+    return rest.kind === 'bearer' && typeof rest.token === 'string' ? { kind: 'bearer', token: rest.token } : undefined;
   } catch {
     return undefined;
   }
+}
+
+type Unchecked<T> = { readonly [K in keyof T]?: unknown };
+
+function isLogin(value: Unchecked<OAuthCredential>): value is OAuthCredential {
+  const { grant, issuer, client, tokenEndpoint, accessToken, scopes, issuedAt, generation } = value;
+  return (
+    (grant === 'authorization_code' || grant === 'device_code' || grant === 'client_credentials') &&
+    [issuer, tokenEndpoint, accessToken, issuedAt, generation].every((item) => typeof item === 'string') &&
+    [value.revocationEndpoint, value.resource, value.refreshToken, value.expiresAt].every(isTextOrNull) &&
+    Array.isArray(scopes) &&
+    scopes.every((scope) => typeof scope === 'string') &&
+    isClient(client)
+  );
+}
+
+const authMethods: ReadonlySet<unknown> = new Set(['none', 'client_secret_post', 'client_secret_basic', 'private_key_jwt']);
+
+function isClient(value: unknown): value is ClientIdentity {
+  if (typeof value !== 'object' || value === null) return false;
+  const { source, clientId, clientSecret, authMethod, redirectUri, secretExpiresAt } = value as Unchecked<ClientIdentity>;
+  return (
+    (source === 'static' || source === 'cimd' || source === 'dcr') &&
+    typeof clientId === 'string' &&
+    authMethods.has(authMethod) &&
+    [clientSecret, redirectUri, secretExpiresAt].every(isTextOrNull)
+  );
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
 }

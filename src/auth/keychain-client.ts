@@ -4,7 +4,7 @@ import type { Cancel, Clock } from '../core/clock.js';
 import { formatDuration } from '../core/duration.js';
 import type { McpctlError } from '../core/errors.js';
 import { sanitizeLine } from '../core/sanitize.js';
-import type { KeychainReply, KeychainRequest } from './keychain-helper.js';
+import type { KeychainReady, KeychainReply, KeychainRequest } from './keychain-helper.js';
 import { type Patience, vaultError } from './vault.js';
 
 export interface KeychainClientOptions {
@@ -19,10 +19,14 @@ type Wanted =
   | { readonly do: 'set'; readonly name: string; readonly value: string };
 
 interface Pending {
+  /** From now on the keychain is waited for. */
+  readonly begin: () => void;
   readonly resolve: (value: string | boolean | null | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** How long the process itself may take to start, which on a busy machine is much longer than a keychain takes; in milliseconds. */
+const startMs = 15_000;
 /** How long the process stays for the next request, in milliseconds: starting it takes 90. */
 const idleMs = 5_000;
 
@@ -30,6 +34,7 @@ export class KeychainClient implements AsyncDisposable {
   readonly #options: KeychainClientOptions;
   readonly #pending = new Map<number, Pending>();
   #child: ChildProcess | undefined;
+  #isReady = false;
   #cancelIdle: Cancel = () => {};
   #lastId = 0;
 
@@ -48,15 +53,20 @@ export class KeychainClient implements AsyncDisposable {
         // What it still works on is for nobody, and it may be a dialog that waits.
         if (this.#pending.size === 0) this.#kill();
       };
-      const cancelLimit = this.#options.clock.after(limitMs, () => this.#fail(silent(limitMs)));
+      const { clock } = this.#options;
+      const limit = (ms: number) => clock.after(ms, () => this.#fail(silent(limitMs)));
+      let cancelLimit = limit(this.#isReady ? limitMs : startMs);
       const end = () => {
         cancelLimit();
         signal.removeEventListener('abort', onAbort);
         this.#pending.delete(id);
-        if (this.#pending.size === 0)
-          this.#cancelIdle = this.#options.clock.after(idleMs, () => this.#kill(), { background: true });
+        if (this.#pending.size === 0) this.#cancelIdle = clock.after(idleMs, () => this.#kill(), { background: true });
       };
       const pending: Pending = {
+        begin: () => {
+          cancelLimit();
+          cancelLimit = limit(limitMs);
+        },
         resolve: (value) => {
           end();
           resolve(value);
@@ -83,16 +93,25 @@ export class KeychainClient implements AsyncDisposable {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     this.#child = child;
+    this.#isReady = false;
     // A command that has its answer does not wait for it.
     child.unref();
     child.channel?.unref();
-    child.on('message', (reply: KeychainReply) => this.#heard(reply));
+    child.on('message', (message: KeychainReply | KeychainReady) => {
+      if (!('isReady' in message)) this.#heard(message);
+      else if (this.#child === child) this.#begin();
+    });
     const gone = (why: string) => {
       if (this.#child === child) this.#fail(ended(why));
     };
     child.once('error', (error) => gone(error.message));
     child.once('exit', (code, name) => gone(name === null ? `exit code ${code}` : name));
     return child;
+  }
+
+  #begin(): void {
+    this.#isReady = true;
+    for (const { begin } of this.#pending.values()) begin();
   }
 
   #heard(reply: KeychainReply): void {

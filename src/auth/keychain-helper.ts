@@ -12,6 +12,11 @@ export interface KeychainRequest {
   readonly value?: string;
 }
 
+/** Said once, when requests are going to be answered as fast as the keychain is. */
+export interface KeychainReady {
+  readonly isReady: true;
+}
+
 export type KeychainReply =
   /** `value`: for `get`, null = no such entry; for `delete`, whether there was one. */
   | { readonly id: number; readonly ok: true; readonly value?: string | boolean | null }
@@ -37,6 +42,8 @@ process.on('message', (request: KeychainRequest) => {
     process.send?.(reply);
   });
 });
+// Loading the library is not the keychain's time; that it is missing is told to whoever asks.
+void import('@napi-rs/keyring').catch(() => {}).then(() => process.send?.({ isReady: true } satisfies KeychainReady));
 // exit() would wait for the blocked thread.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // Ctrl-C is for mcpctl, which then ends this process, or does not.

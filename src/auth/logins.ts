@@ -1,17 +1,16 @@
 /** The logins of the configured servers. Costs a server without one a look into the index; the stores are loaded when there is one. */
-import { realpath } from 'node:fs/promises';
-import { platform } from 'node:os';
-import { join } from 'node:path';
 import type { AccountRecord } from '../config/accounts.js';
 import type { Env } from '../config/paths.js';
-import { type CredentialStore, hasAuthorization, type ServerConfig } from '../config/schema.js';
-import { isWaiting, untrustedError } from '../config/trust.js';
+import type { CredentialStore, ServerConfig } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
-import { ensureFolder } from '../io/folders.js';
 import { AccountIndex } from './account-index.js';
-import { type CredentialKey, defaultAccount, resourceOf } from './credential.js';
+import { type Credential, type CredentialKey, defaultAccount, resourceOf, secretsOf } from './credential.js';
 import type { KeychainClient } from './keychain-client.js';
+import type { LiveLogins } from './live-logins.js';
+import { addressOf, canHaveToken, usableAddressOf } from './login-target.js';
+import type { LoginResult, OAuthCredential } from './oauth.js';
+import { ServerCredentials } from './server-credentials.js';
 import type { StoreInfo, TokenStore } from './token-store.js';
 import type { Patience } from './vault.js';
 
@@ -27,9 +26,15 @@ export interface LoginsOptions {
   readonly isAttended: boolean;
   /** The store that the configuration asks for; read at each use, because it can change. */
   readonly configured: () => CredentialStore;
-  /** Told of every token before it is used, so that it appears nowhere. */
+  /** Told of every secret before it is used, so that it appears nowhere. */
   readonly onSecret: (secret: string) => void;
   readonly onWarning: (message: string) => void;
+}
+
+/** Who asks, and whether a person can unlock what is locked. */
+export interface Asking {
+  readonly signal: AbortSignal;
+  readonly isAttended: boolean;
 }
 
 /** What is known of a login without a look at the login itself. */
@@ -45,16 +50,29 @@ export interface SavedToken {
   readonly announcement: string | null;
 }
 
+export interface EndedLogins {
+  readonly resource: string;
+  /** Those that were logged in. */
+  readonly accounts: string[];
+  /** Why a provider may still let one of them in. */
+  readonly warnings: string[];
+}
+
 /** How long a keychain may take: to type its password, or where nobody can. In milliseconds. */
 const patienceMs = { attended: 60_000, alone: 3_000 };
 
 const stores: readonly string[] = ['auto', 'keychain', 'file', 'memory'] satisfies CredentialStore[];
 
+interface Opened {
+  readonly store: TokenStore;
+  readonly client: KeychainClient;
+  readonly live: LiveLogins;
+}
+
 export class Logins implements AsyncDisposable {
   readonly #options: LoginsOptions;
   readonly #index: AccountIndex;
-  #opening: Promise<TokenStore> | undefined;
-  #client: KeychainClient | undefined;
+  #opening: Promise<Opened> | undefined;
 
   constructor(options: LoginsOptions) {
     this.#options = options;
@@ -66,86 +84,172 @@ export class Logins implements AsyncDisposable {
     return this.#index.refresh();
   }
 
-  /** As of the last look at the index. */
+  /** The login that this server would use, as of the last look at the index. */
   known(server: ServerConfig): KnownLogin | undefined {
+    return canHaveToken(server) ? this.#inUse(server, this.#modeOr('auto')) : undefined;
+  }
+
+  /** Every account that is logged in to this server, as of the last look at the index. */
+  accounts(server: ServerConfig): string[] {
+    return canHaveToken(server) ? [...this.#index.of(resourceOf(server.definition.url), this.#modeOr('auto')).keys()] : [];
+  }
+
+  /** Who says for one connection who we are; undefined for a server that takes no stored token. */
+  credentialsFor(server: ServerConfig): ServerCredentials | undefined {
     if (!canHaveToken(server)) return undefined;
-    const record = this.#index.of(resourceOf(server.definition.url), this.#modeOr('auto')).get(defaultAccount);
-    return record && { ...record, account: defaultAccount };
+    const resource = resourceOf(server.definition.url);
+    return new ServerCredentials({
+      server: server.name,
+      find: async (signal) => {
+        await this.#index.refresh();
+        const mode = this.#mode();
+        const used = this.#inUse(server, mode);
+        if (!used) return undefined;
+        const { live } = await this.#open();
+        const patience = this.#patience({ signal, isAttended: this.#options.isAttended });
+        return live.sourceFor(server, keyOf(used, resource), mode, patience).catch((error: unknown) => {
+          throw ofServer(error, server.name);
+        });
+      },
+      wantScopes: (scopes, signal) => {
+        const account = this.#inUse(server, this.#modeOr('auto'))?.account ?? server.oauth.account ?? defaultAccount;
+        return this.#index.wantScopes(resource, account, scopes, signal);
+      },
+    });
+  }
+
+  /** Somebody asked for this server: a renewal that failed a moment ago is tried again. */
+  async retryNow(name: string): Promise<void> {
+    (await this.#opening?.catch(() => undefined))?.live.retryNow(name);
   }
 
   /**
-   * The token to send to a server; undefined when none is stored.
+   * The login that is stored for an account (that in use by default), whether or not the server would use it; for the next one.
    *
-   * @throws McpctlError `CREDENTIAL_STORE` when one is stored and cannot be had; `signal.reason`
+   * @throws McpctlError `CREDENTIAL_STORE`
    */
-  async tokenFor(server: ServerConfig, signal: AbortSignal): Promise<string | undefined> {
-    if (!canHaveToken(server)) return undefined;
+  async storedLogin(
+    server: ServerConfig,
+    { account, ...asking }: Asking & { account?: string | undefined },
+  ): Promise<OAuthCredential | undefined> {
     await this.#index.refresh();
     const mode = this.#mode();
-    const resource = resourceOf(server.definition.url);
-    const record = this.#index.of(resource, mode).get(defaultAccount);
+    const resource = addressOf(server);
+    const wanted = account ?? this.accountFor(server);
+    const record = this.#index.of(resource, mode).get(wanted);
     if (!record) return undefined;
-    const store = await this.#open();
-    const key = { issuer: record.issuer, resource, client: record.client, account: defaultAccount };
-    const credential = await store.get(key, mode, this.#patience(signal, this.#options.isAttended)).catch((error: unknown) => {
-      throw ofServer(error, server.name);
-    });
-    if (credential) this.#options.onSecret(credential.token);
-    return credential?.token;
+    const { live } = await this.#open();
+    const credential = await live.read(keyOf({ ...record, account: wanted }, resource), mode, this.#patience(asking));
+    return credential?.kind === 'oauth' ? credential : undefined;
+  }
+
+  /** The account that a login without a name is for: that of the configuration, that in use, or the usual one. */
+  accountFor(server: ServerConfig): string {
+    return server.oauth.account ?? this.#inUse(server, this.#modeOr('auto'))?.account ?? defaultAccount;
+  }
+
+  /** Scopes that the server asked for since the last login of an account. */
+  async wantedScopes(server: ServerConfig, account: string): Promise<readonly string[]> {
+    await this.#index.refresh();
+    return this.#index.wantedScopes(addressOf(server), account);
   }
 
   /** @returns the address that a token for this server is stored for @throws McpctlError why it takes none */
   check(server: ServerConfig): string {
-    const resource = addressOf(server);
-    if (server.definition.type !== 'stdio' && hasAuthorization(server.definition.headers)) throw hasItsOwn(server);
-    return resource;
+    return usableAddressOf(server);
   }
 
   /** Stores a token that the user brought along. @throws McpctlError `USAGE` for a server that takes none, and as `TokenStore.set` */
-  async save(
-    server: ServerConfig,
-    token: string,
-    { signal, isAttended }: { signal: AbortSignal; isAttended: boolean },
-  ): Promise<SavedToken> {
-    const resource = this.check(server);
-    const mode = this.#mode();
-    this.#options.onSecret(token);
-    const [store] = await Promise.all([this.#open(), this.#index.refresh()]);
-    const key: CredentialKey = { issuer: null, resource, client: null, account: defaultAccount };
-    const known = this.#index.of(resource, mode).get(defaultAccount);
-    const isFirst = !(await store.parts.file.exists());
-    const saved = await store.set(key, { kind: 'bearer', token }, mode, this.#patience(signal, isAttended));
-    const isFile = saved.store === 'file';
-    const announcement = saved.reason !== null && (isFirst || known?.store === 'keychain') ? announce(saved.reason, store) : null;
-    return { resource, account: key.account, store: saved.store, file: isFile ? store.parts.file.file : null, announcement };
+  save(server: ServerConfig, token: string, asking: Asking): Promise<SavedToken> {
+    const account = server.oauth.account ?? defaultAccount;
+    return this.#save(server, { account, issuer: null, client: null }, { kind: 'bearer', token }, asking);
   }
 
-  /** Removes what is stored for a server: the usual account, or all of them. @returns the accounts that were there */
-  async forget(
+  /** Stores what a login ended with, in place of the one before. @throws as `save` */
+  saveLogin(server: ServerConfig, { account, credential }: LoginResult, asking: Asking): Promise<SavedToken> {
+    const { issuer, client } = credential;
+    return this.#save(server, { account, issuer, client: client.clientId }, credential, asking);
+  }
+
+  async #save(
     server: ServerConfig,
-    { allAccounts, signal, isAttended }: { allAccounts: boolean; signal: AbortSignal; isAttended: boolean },
-  ): Promise<{ resource: string; accounts: string[] }> {
+    key: Omit<CredentialKey, 'resource'>,
+    credential: Credential,
+    asking: Asking,
+  ): Promise<SavedToken> {
+    const resource = usableAddressOf(server);
+    const mode = this.#mode();
+    for (const secret of secretsOf(credential)) this.#options.onSecret(secret);
+    const [{ store, live }] = await Promise.all([this.#open(), this.#index.refresh()]);
+    const { account } = key;
+    const known = this.#index.of(resource, mode).get(account);
+    const isFirst = !(await store.parts.file.exists());
+    const put = () => store.set({ ...key, resource }, credential, mode, this.#patience(asking));
+    // A renewal that is under way must not come after it.
+    const isRenewed = known !== undefined && known.issuer !== null;
+    const saved = await (isRenewed ? live.locked(keyOf({ ...known, account }, resource), mode, asking.signal, put) : put());
+    if (credential.kind === 'oauth') await this.#index.wantScopes(resource, account, null, asking.signal).catch(() => {});
+    const isFile = saved.store === 'file';
+    const announcement = saved.reason !== null && (isFirst || known?.store === 'keychain') ? announce(saved.reason, store) : null;
+    return { resource, account, store: saved.store, file: isFile ? store.parts.file.file : null, announcement };
+  }
+
+  /**
+   * Ends what is stored for a server, the account in use or all of them: at the provider, then here. What the provider answers, or
+   * that it does not, keeps nothing here.
+   *
+   * @throws McpctlError `CREDENTIAL_STORE`; `signal.reason`, and then it is stored still
+   */
+  async forget(server: ServerConfig, { allAccounts, ...asking }: Asking & { allAccounts: boolean }): Promise<EndedLogins> {
     const resource = addressOf(server);
     const mode = this.#mode();
-    const [store] = await Promise.all([this.#open(), this.#index.refresh()]);
+    const [{ store, live }] = await Promise.all([this.#open(), this.#index.refresh()]);
     const known = store.list(resource, mode);
+    const account = this.accountFor(server);
     // Also where the index has been lost: the usual entry is looked for.
-    const usual = known.find(({ account }) => account === defaultAccount) ?? {
-      issuer: null,
-      resource,
-      client: null,
-      account: defaultAccount,
-    };
-    const keys = allAccounts ? [usual, ...known.filter(({ account }) => account !== defaultAccount)] : [usual];
+    const usual = known.find((key) => key.account === account) ?? { issuer: null, resource, client: null, account };
+    const keys = allAccounts ? [usual, ...known.filter((key) => key !== usual)] : [usual];
     const accounts: string[] = [];
-    for (const key of keys) if (await store.delete(key, mode, this.#patience(signal, isAttended))) accounts.push(key.account);
-    return { resource, accounts };
+    const warnings: string[] = [];
+    for (const key of keys) {
+      const end = async () => {
+        if (key.issuer !== null) await this.#tellProvider(server, key, warnings, asking);
+        return store.delete(key, mode, this.#patience(asking));
+      };
+      if (await (key.issuer === null ? end() : live.locked(key, mode, asking.signal, end))) accounts.push(key.account);
+    }
+    return { resource, accounts, warnings };
+  }
+
+  /** Needs the lock of the login. What goes wrong is a warning; @throws `signal.reason` */
+  async #tellProvider(server: ServerConfig, key: CredentialKey, warnings: string[], asking: Asking): Promise<void> {
+    const { live } = await this.#open();
+    try {
+      const login = await live.read(key, this.#mode(), this.#patience(asking));
+      if (login?.kind === 'oauth') await live.revoke(server, login, asking.signal);
+    } catch (error) {
+      // What cannot be read can go all the same: a lost key is no reason to keep it.
+      if (asking.signal.aborted || !(error instanceof McpctlError)) throw error;
+      warnings.push(`${error.message}; it is deleted here, and may be good for a while at the provider`);
+    }
   }
 
   /** Where tokens are kept here. */
-  async describe({ signal, isAttended }: { signal: AbortSignal; isAttended: boolean }): Promise<StoreInfo> {
+  async describe(asking: Asking): Promise<StoreInfo> {
     const mode = this.#mode();
-    return (await this.#open()).describe(mode, this.#patience(signal, isAttended));
+    return (await this.#open()).store.describe(mode, this.#patience(asking));
+  }
+
+  /** The account of the configuration, else the one that logged in last; of another client than the configured one, none. */
+  #inUse({ oauth, definition }: ServerConfig, mode: CredentialStore): KnownLogin | undefined {
+    if (definition.type === 'stdio' || !URL.canParse(definition.url)) return undefined;
+    let last: KnownLogin | undefined;
+    for (const [account, record] of this.#index.of(resourceOf(definition.url), mode)) {
+      if (oauth.account !== null && account !== oauth.account) continue;
+      if (oauth.clientId !== null && record.client !== null && record.client !== oauth.clientId) continue;
+      if (!last || record.savedAt > last.savedAt) last = { ...record, account };
+    }
+    return last;
   }
 
   /** The environment wins over the configuration. @throws McpctlError `CONFIG_INVALID` for a word that is no store */
@@ -167,74 +271,30 @@ export class Logins implements AsyncDisposable {
     }
   }
 
-  #patience(signal: AbortSignal, isAttended: boolean): Patience {
+  #patience({ signal, isAttended }: Asking): Patience {
     return { signal, limitMs: isAttended ? patienceMs.attended : patienceMs.alone };
   }
 
-  #open(): Promise<TokenStore> {
+  #open(): Promise<Opened> {
     this.#opening ??= this.#build();
     return this.#opening;
   }
 
-  async #build(): Promise<TokenStore> {
-    const { configDir, stateDir, env, clock, pid, keychainHelper: helper, onWarning } = this.#options;
-    const [{ TokenStore }, { KeychainClient }, { KeychainVault, windowsEntryBytes }, { FileVault }, { MemoryVault }, profile] =
-      await Promise.all([
-        import('./token-store.js'),
-        import('./keychain-client.js'),
-        import('./keychain-vault.js'),
-        import('./file-vault.js'),
-        import('./vault.js'),
-        realFolder(configDir),
-      ]);
-    this.#client = new KeychainClient({ helper, env, clock });
-    return new TokenStore({
-      keychain: new KeychainVault(this.#client, platform() === 'win32' ? windowsEntryBytes : undefined),
-      file: new FileVault({ file: join(stateDir, 'credentials.json'), env, clock, pid, onWarning }),
-      memory: new MemoryVault(),
-      index: this.#index,
-      clock,
-      profile,
-    });
+  async #build(): Promise<Opened> {
+    const [{ openStores }, { LiveLogins }] = await Promise.all([import('./open-stores.js'), import('./live-logins.js')]);
+    const { store, client } = await openStores(this.#options, this.#index);
+    return { store, client, live: new LiveLogins({ ...this.#options, store }) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#opening?.catch(() => {});
-    await this.#client?.[Symbol.asyncDispose]();
+    const opened = await this.#opening?.catch(() => undefined);
+    await opened?.live[Symbol.asyncDispose]();
+    await opened?.client[Symbol.asyncDispose]();
   }
 }
 
-/** A server that a stored token can be sent to: over HTTP, usable, and without an Authorization header of its own. */
-function canHaveToken(server: ServerConfig): server is ServerConfig & { definition: { url: string } } {
-  const { definition, problem } = server;
-  return definition.type !== 'stdio' && problem === undefined && !isWaiting(server) && !hasAuthorization(definition.headers);
-}
-
-/** @throws McpctlError why no token can be stored for it */
-function addressOf(server: ServerConfig): string {
-  const { name, definition, problem } = server;
-  if (isWaiting(server)) throw untrustedError(server);
-  if (problem) throw problem;
-  if (definition.type === 'stdio') {
-    throw new McpctlError('USAGE', `Server "${name}" is a program; a token is for a server with a URL`, {
-      server: name,
-      hint: `a program gets its secrets by "env" in its configuration: mcpctl config explain ${name}`,
-    });
-  }
-  return resourceOf(definition.url);
-}
-
-function hasItsOwn({ name, file, position }: ServerConfig): McpctlError {
-  return new McpctlError('USAGE', `Server "${name}" has an Authorization header of its own, which is sent instead of any token`, {
-    server: name,
-    hint: `take "Authorization" out of ${file}:${position.line}, then store the token`,
-  });
-}
-
-/** Under its real name, which a folder has only once it is there. */
-async function realFolder(path: string): Promise<string> {
-  await ensureFolder(path).catch(() => {});
-  return realpath(path).catch(() => path);
+function keyOf({ issuer, client, account }: KnownLogin, resource: string): CredentialKey {
+  return { issuer, resource, client, account };
 }
 
 function ofServer(error: unknown, server: string): unknown {

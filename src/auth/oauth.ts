@@ -17,6 +17,8 @@ export interface AuthorizationServer {
   readonly resource: string | null;
   /** What the resource says it knows, else what the authorization server says; empty when nobody says anything. */
   readonly scopesSupported: readonly string[];
+  /** What the resource itself says it knows: asked for where nobody names anything. Null = it says nothing, and so nothing is asked for. */
+  readonly resourceScopes: readonly string[] | null;
 }
 
 export type ClientAuthMethod = 'none' | 'client_secret_post' | 'client_secret_basic' | 'private_key_jwt';

@@ -1,9 +1,10 @@
 /** Keeps credentials safe: chooses between keychain, encrypted file and memory, and keeps the index of accounts true to them. */
+import type { AccountRecord } from '../config/accounts.js';
 import type { CredentialStore } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 import type { AccountIndex } from './account-index.js';
-import { type Credential, type CredentialKey, entryName, fromText, toText } from './credential.js';
+import { type Credential, type CredentialKey, entryName, fromText, isRenewable, toText } from './credential.js';
 import type { FileVault } from './file-vault.js';
 import { isMissing, type Patience, type Vault, vaultError } from './vault.js';
 import type { KeyOrigin } from './vault-key.js';
@@ -65,15 +66,38 @@ export class TokenStore {
     patience: Patience,
   ): Promise<{ store: Vault['kind']; reason: string | null }> {
     const name = this.#nameOf(key);
+    const { index, clock, file } = this.parts;
+    const before = index.of(key.resource, mode).get(key.account);
     const put = (vault: Vault) => vault.set(name, toText(credential), patience);
     const { vault, reason } = await this.#firstUsable(mode, put);
     const { issuer, client, resource, account } = key;
-    const savedAt = this.parts.clock.date().toISOString();
-    const record = { issuer, client, store: vault.kind, savedAt, expiresAt: null, scopes: [] };
-    await this.parts.index.set(resource, account, record, patience.signal);
-    // An older token in the other place is of no use to anybody but a thief.
-    if (mode === 'auto' && vault.kind === 'keychain') await this.parts.file.delete(name, patience).catch(() => false);
+    const record = { issuer, client, store: vault.kind, savedAt: clock.date().toISOString(), ...timesOf(credential) };
+    await index.set(resource, account, record, patience.signal);
+    // An older token, in the other place or of another client, is of no use to anybody but a thief.
+    const oldName = before && this.#nameOf({ issuer: before.issuer, resource, client: before.client, account });
+    if (before && oldName !== name) await this.parts[before.store].delete(oldName!, patience).catch(() => false);
+    if (mode === 'auto' && vault.kind === 'keychain') await file.delete(name, patience).catch(() => false);
     return { store: vault.kind, reason };
+  }
+
+  /**
+   * Puts another one in the place of a credential that is stored, wherever that is. It is safe once this resolves; the index follows
+   * when it can, because nothing but what is shown depends on it.
+   *
+   * @throws McpctlError `CREDENTIAL_STORE`; `signal.reason`
+   */
+  async replace(key: CredentialKey, credential: Credential, mode: CredentialStore, patience: Patience): Promise<void> {
+    const { index } = this.parts;
+    const record = index.of(key.resource, mode).get(key.account);
+    if (!record) throw vaultError('failed', 'The login was removed meanwhile', { hint: 'log in again' });
+    await this.parts[record.store].set(this.#nameOf(key), toText(credential), patience);
+    await index.set(key.resource, key.account, { ...record, ...timesOf(credential) }, patience.signal).catch(() => {});
+  }
+
+  /** The same bytes once more: whether a new credential could be kept, before the old one is spent. @throws as `replace` */
+  async probe(key: CredentialKey, credential: Credential, mode: CredentialStore, patience: Patience): Promise<void> {
+    const record = this.parts.index.of(key.resource, mode).get(key.account);
+    if (record) await this.parts[record.store].set(this.#nameOf(key), toText(credential), patience);
   }
 
   /**
@@ -148,6 +172,12 @@ export class TokenStore {
   #nameOf(key: CredentialKey): string {
     return entryName(key, this.parts.profile);
   }
+}
+
+function timesOf(credential: Credential): Pick<AccountRecord, 'issuedAt' | 'expiresAt' | 'scopes' | 'renewable'> {
+  if (credential.kind === 'bearer') return { issuedAt: null, expiresAt: null, scopes: [], renewable: false };
+  const { issuedAt, expiresAt, scopes } = credential;
+  return { issuedAt, expiresAt, scopes, renewable: isRenewable(credential) };
 }
 
 export function nameOf(store: Vault['kind']): string {

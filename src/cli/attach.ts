@@ -29,7 +29,11 @@ export interface Glance {
 }
 
 /** Flags that take the next word, those of `add` included: behind its name come the words of a program, and those are not ours. */
-const flagsWithValue = new Set(['-c', '--config', '--preset', '--timeout', '--env', '--header', '--transport', '--cwd']);
+const flagsWithValue = new Set(
+  '-c --config --preset --timeout --env --header --transport --cwd --scope --client-id --client-secret-env --client-metadata-url'.split(
+    ' ',
+  ),
+);
 
 /** The commands of the registry that always run where they are typed. A manager sends back those that slip through. */
 export const hereCommands: ReadonlySet<string> = new Set(['up', 'down', 'config', 'help']);
@@ -170,6 +174,7 @@ export async function runAttached(
   let written = Promise.resolve();
   let send: Channel<ClientFrame>['send'] = () => Promise.resolve();
   let close = () => {};
+  const questions = new Map<number, AbortController>();
   const closed = new Promise<void>((resolve) => {
     close = resolve;
   });
@@ -194,10 +199,23 @@ export async function runAttached(
         );
         break;
       case 'ask':
-        void (terminal.ask?.(frame.question, { isHidden: frame.isHidden }) ?? Promise.reject(new Error())).then(
+        questions.set(frame.id, new AbortController());
+        void (
+          terminal.ask?.(frame.question, { isHidden: frame.isHidden, signal: questions.get(frame.id)!.signal }) ??
+          Promise.reject(new Error())
+        ).then(
           (text) => send({ t: 'answer', id: frame.id, text }),
           () => send({ t: 'answer', id: frame.id, text: null }),
         );
+        break;
+      case 'asked':
+        questions.get(frame.id)?.abort(cancelled());
+        questions.delete(frame.id);
+        break;
+      case 'open':
+        void (terminal.openUrl?.(frame.url) ?? Promise.resolve(false))
+          .catch(() => false)
+          .then((started) => send({ t: 'opened', id: frame.id, started }));
         break;
       case 'exit':
       case 'local':

@@ -71,10 +71,13 @@ export interface CommandContext {
   /**
    * A line for the person in front of it, on stderr. `isPrompt`: what a decision is about. It is shown with --quiet too where somebody
    * is asked, nothing in it is redacted, so that nobody can hide a part of it, and with --json it stays away: it stands in the data.
+   * `isNeeded`: what the person has to do before the command can go on. It is always shown, and whole.
    */
-  readonly note: (text: string, options?: { isPrompt?: boolean }) => void;
+  readonly note: (text: string, options?: { isPrompt?: boolean; isNeeded?: boolean }) => void;
   /** Asks a question; absent when nobody is there to answer. */
   readonly ask?: (question: string, options?: AskOptions) => Promise<string>;
+  /** Shows an address in the browser of the person in front. Only where somebody asked for just that: see `commands/auth.ts`. */
+  readonly openUrl?: (url: string) => Promise<boolean>;
   /** All of stdin. @throws McpctlError `USAGE` when nothing is piped into it */
   readonly readInput: () => Promise<string>;
 }

@@ -114,14 +114,21 @@ export class LineEditor implements Disposable {
   }
 
   /** Asks while a command runs. What was typed before the question is no answer to it, and the answer enters no history. */
-  ask(question: string, { isHidden = false }: AskOptions = {}): Promise<string> {
+  ask(question: string, { isHidden = false, signal }: AskOptions = {}): Promise<string> {
     if (this.#ended) return Promise.reject(cancelled('SIGHUP'));
+    if (signal?.aborted) return Promise.reject(signal.reason);
     this.#abandonQuestion();
-    return new Promise((answer, fail) => {
-      this.#asking = { answer, fail, hidden: isHidden ? new HiddenAnswer() : undefined };
+    let onAbort = () => {};
+    return new Promise<string>((answer, fail) => {
+      const asking = { answer, fail, hidden: isHidden ? new HiddenAnswer() : undefined };
+      this.#asking = asking;
+      onAbort = () => {
+        if (this.#asking === asking) this.#abandonQuestion(signal?.reason);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
       this.#readline.setPrompt(`${question} `);
       this.#readline.prompt();
-    });
+    }).finally(() => signal?.removeEventListener('abort', onAbort));
   }
 
   /** Writes whole lines: above the line that is being typed, which then stands below them as it was, cursor included. */
@@ -235,12 +242,13 @@ export class LineEditor implements Disposable {
   }
 
   /** A command that was cancelled while it asked leaves its question on the screen. */
-  #abandonQuestion(): void {
+  #abandonQuestion(reason: unknown = cancelled()): void {
     if (!this.#asking) return;
-    this.#asking.fail(cancelled());
+    this.#asking.fail(reason);
     this.#asking = undefined;
     if (this.#ended) return;
     this.#eraseLine();
+    this.#readline.setPrompt('');
     this.#options.stdout.write('\n');
   }
 

@@ -38,6 +38,7 @@ export async function sessionCommand(words: readonly string[]): Promise<CommandS
 /** Getters stay getters: the width of a terminal changes. */
 function overlay(base: Terminal, own: Partial<Pick<Terminal, 'ask' | 'readInput'>>): Terminal {
   const { ask = base.ask } = own;
+  const { openUrl } = base;
   return {
     write: (text) => base.write(text),
     writeError: (text) => base.writeError(text),
@@ -49,5 +50,6 @@ function overlay(base: Terminal, own: Partial<Pick<Terminal, 'ask' | 'readInput'
       return base.columns;
     },
     ...(ask ? { ask } : {}),
+    ...(openUrl ? { openUrl } : {}),
   };
 }

@@ -193,9 +193,9 @@ class Repl implements AsyncDisposable {
     if (!isDumb) stdout.write('\x1b[H\x1b[2J\x1b[3J');
   }
 
-  /** `reconnect` waits for its servers and says how it went: a notice would say it twice. */
+  /** `reconnect` and `auth` wait for their servers and say how it went: a notice would say it twice. */
   #muteReported(words: readonly string[]): () => void {
-    const at = words.findIndex((word) => /^\/?reconnect$/.test(word));
+    const at = words.findIndex((word) => /^\/?(reconnect|auth)$/.test(word));
     if (at === -1) return () => {};
     const named = new Set(words.slice(at + 1));
     return this.#notices.mute((server) => named.has(server) || named.has('--all') || named.has('--failed'));

@@ -148,7 +148,7 @@ async function execute(
   const opened = await opening;
   await using bound = bounded(spec, globals, session, signal);
   const endProgress = opened && !globals.quiet ? session.progress?.(spec, opened.manager, globals) : undefined;
-  const base = baseContext(globals, session, bound.signal);
+  const base = baseContext(globals, session, bound.signal, () => endProgress?.());
   const context: CommandContext | HostContext = opened
     ? {
         ...base,
@@ -156,6 +156,7 @@ async function execute(
         config: opened.manager.config,
         atPrompt: session.atPrompt,
         readInput: () => session.terminal.readInput(),
+        ...(session.terminal.openUrl && { openUrl: session.terminal.openUrl }),
       }
     : { ...base, host: session.host(globals) };
   const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) =>
@@ -255,13 +256,23 @@ function baseContext(
   globals: GlobalOptions,
   { terminal, redactor }: Session,
   signal: AbortSignal,
+  endProgress: () => void,
 ): Pick<CommandContext, 'signal' | 'note' | 'ask'> {
-  const ask = globals.json ? undefined : terminal.ask;
-  const note = (text: string, { isPrompt = false } = {}) => {
+  const asking = globals.json ? undefined : terminal.ask;
+  // What a person reads, or types, is not spun over.
+  const ask: typeof asking =
+    asking &&
+    ((question, options) => {
+      endProgress();
+      return asking(question, options);
+    });
+  const note = (text: string, { isPrompt = false, isNeeded = false } = {}) => {
     // A script that reads JSON reads stderr for the error document.
-    if (isPrompt ? globals.json || (globals.quiet && !ask) : globals.quiet || (globals.json && !globals.verbose)) return;
+    const isLeftOut = isPrompt ? globals.json || (globals.quiet && !ask) : globals.quiet || (globals.json && !globals.verbose);
+    if (isLeftOut && !isNeeded) return;
+    if (isPrompt || isNeeded) endProgress();
     const safe = sanitizeText(text);
-    terminal.writeError(`${isPrompt ? safe : redactor.redact(safe)}\n`);
+    terminal.writeError(`${isPrompt || isNeeded ? safe : redactor.redact(safe)}\n`);
   };
   return { signal, note, ...(ask ? { ask } : {}) };
 }

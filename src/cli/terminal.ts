@@ -3,6 +3,8 @@
 export interface AskOptions {
   /** What is typed is a secret: it is not shown. */
   readonly isHidden?: boolean;
+  /** Ends the question when nobody needs the answer any more; the reason is what the asking fails with. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Terminal {
@@ -20,4 +22,6 @@ export interface Terminal {
   readonly columns: number;
   /** Asks the person in front; absent when nobody is there. */
   readonly ask?: (question: string, options?: AskOptions) => Promise<string>;
+  /** Shows an address in the browser of the person in front. @returns whether one was started @throws McpctlError as `io/open-url` */
+  readonly openUrl?: (url: string) => Promise<boolean>;
 }

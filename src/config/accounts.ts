@@ -8,11 +8,15 @@ export interface AccountRecord {
   readonly issuer: string | null;
   readonly client: string | null;
   readonly store: 'keychain' | 'file' | 'memory';
-  /** ISO 8601, UTC. */
+  /** When this account logged in, or its token was stored: ISO 8601, UTC. */
   readonly savedAt: string;
+  /** When the present token was given: ISO 8601, UTC; null = not known. */
+  readonly issuedAt: string | null;
   /** ISO 8601, UTC; null = nobody has said. */
   readonly expiresAt: string | null;
   readonly scopes: readonly string[];
+  /** Whether new tokens can be had without a person. */
+  readonly renewable: boolean;
 }
 
 /** The records for one address, by account; what is not understood counts as not there. */
@@ -23,11 +27,21 @@ export function accountsFor(settings: Readonly<Record<string, unknown>>, resourc
   const ofResource = isObject(all) && Object.hasOwn(all, key) ? all[key] : undefined;
   for (const [account, record] of isObject(ofResource) ? Object.entries(ofResource) : []) {
     if (!isObject(record)) continue;
-    const { issuer = null, client = null, store, savedAt, expiresAt = null, scopes = [] } = record;
+    const { issuer = null, client = null, store, savedAt, issuedAt = null, expiresAt = null, scopes = [] } = record;
     if (store !== 'keychain' && store !== 'file') continue;
     if (typeof savedAt !== 'string' || !isTextOrNull(issuer) || !isTextOrNull(client) || !isTextOrNull(expiresAt)) continue;
+    if (!isTextOrNull(issuedAt)) continue;
     const known = Array.isArray(scopes) ? scopes.filter((scope) => typeof scope === 'string') : [];
-    found.set(account, { issuer, client, store, savedAt, expiresAt, scopes: known });
+    found.set(account, {
+      issuer,
+      client,
+      store,
+      savedAt,
+      issuedAt,
+      expiresAt,
+      scopes: known,
+      renewable: record.renewable === true,
+    });
   }
   return found;
 }
@@ -51,6 +65,38 @@ export function setAccount(
     { section: 'accounts', file: resourceKey(resource), server: account, next: async () => record },
     access,
   );
+}
+
+/** So many scopes are remembered of what a server asked for; more of them is no request any more. */
+const maxWanted = 50;
+
+/** The scopes that a server asked for when it refused a request, for the next login; none when it never did. */
+export function wantedScopes(settings: Readonly<Record<string, unknown>>, resource: string, account: string): readonly string[] {
+  const all = settings.wantedScopes;
+  const key = resourceKey(resource);
+  const ofResource = isObject(all) && Object.hasOwn(all, key) ? all[key] : undefined;
+  const wanted = isObject(ofResource) && Object.hasOwn(ofResource, account) ? ofResource[account] : undefined;
+  return scopesIn(wanted);
+}
+
+/** Adds scopes to those that the next login is to ask for; `null` forgets all of them: they were asked for. @throws as `updateSettings` */
+export function rememberScopes(
+  configDir: string,
+  { resource, account, scopes }: { resource: string; account: string; scopes: readonly string[] | null },
+  access: WriteAccess,
+): Promise<SettingsResult> {
+  const next = async (stored: unknown) => {
+    if (scopes === null) return null;
+    const before = scopesIn(stored);
+    const after = [...new Set([...before, ...scopes])].slice(0, maxWanted);
+    return after.length === before.length ? undefined : { scopes: after };
+  };
+  return updateSettings(configDir, { section: 'wantedScopes', file: resourceKey(resource), server: account, next }, access);
+}
+
+function scopesIn(value: unknown): string[] {
+  const scopes = isObject(value) ? value.scopes : undefined;
+  return Array.isArray(scopes) ? scopes.filter((scope) => typeof scope === 'string') : [];
 }
 
 /** A path may hold a secret, so the address does not stand in the settings. */

@@ -1,5 +1,6 @@
 /** A server as `config show` prints it: everything that is in force, secrets masked. */
-import type { ServerConfig } from './schema.js';
+import type { OAuthOptions, ServerConfig } from './schema.js';
+import { isSecretField, mask } from './secrets.js';
 
 export interface ServerDescription {
   readonly name: string;
@@ -17,6 +18,8 @@ export interface ServerDescription {
   readonly cache: ServerConfig['cache'];
   readonly stop: ServerConfig['stop'];
   readonly tools: ServerConfig['tools'];
+  /** Null for a program. */
+  readonly oauth: OAuthOptions | null;
   readonly maxMessageBytes: number;
   readonly problem: string | null;
 }
@@ -41,7 +44,15 @@ export function describeServer(server: ServerConfig): ServerDescription {
     cache,
     stop,
     tools,
+    oauth: server.definition.type === 'stdio' ? null : shownOAuth(server.oauth),
     maxMessageBytes,
     problem: server.problem?.message ?? null,
   };
+}
+
+/** What may be shown of it. */
+export function shownOAuth(oauth: OAuthOptions): OAuthOptions {
+  const { clientSecret, authorizationParams } = oauth;
+  const params = Object.entries(authorizationParams).map(([name, value]) => [name, isSecretField(name) ? mask : value]);
+  return { ...oauth, clientSecret: clientSecret === null ? null : mask, authorizationParams: Object.fromEntries(params) };
 }

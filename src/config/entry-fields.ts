@@ -59,10 +59,14 @@ function byPath(entry: JsonValue): Map<string, EntryField> {
 /** The keys whose strings are expanded when the server is used. */
 const expandedKeys = ['command', 'args', 'env', 'cwd', 'url', 'headers'];
 
-/** The variables that using this entry would expand. */
+/** The variables that using this entry would take the values of. */
 export function entryVariables(entry: JsonValue): string[] {
-  const names = entryFields(entry)
-    .filter(({ path }) => expandedKeys.includes(String(path[0])))
-    .flatMap(({ value }) => (typeof value === 'string' ? variablesOf(value) : []));
+  const names = entryFields(entry).flatMap(({ path, value }) => {
+    if (typeof value !== 'string') return [];
+    const [key, below] = path;
+    if (key === 'oauth' && below === 'clientSecretEnv') return [value];
+    const isExpanded = expandedKeys.includes(String(key)) || (key === 'oauth' && below === 'clientSecret');
+    return isExpanded ? variablesOf(value) : [];
+  });
   return [...new Set(names)];
 }

@@ -1,5 +1,6 @@
 /** Where every value of a server in force comes from, worked out again from the layers it was made of. */
 import { durationText } from '../core/duration.js';
+import { shownOAuth } from './describe.js';
 import type { JsonValue } from './document.js';
 import { variablesOf } from './expand.js';
 import { type Definition, definitionsOf } from './layers.js';
@@ -91,7 +92,8 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   const written = (path: KeyPath) => {
     const full = ['mcpServers', server.name, ...path];
     const value = document.at(full);
-    const variables = typeof value === 'string' ? variablesOf(value) : [];
+    const isName = path[0] === 'oauth' && path[1] === 'clientSecretEnv';
+    const variables = typeof value !== 'string' ? [] : isName ? [value] : variablesOf(value);
     return origin('file', { file: document.file, ...document.position(full, { key: true }), variables });
   };
   const values: ExplainedValue[] = [];
@@ -207,6 +209,11 @@ function valuesOf({ layers, places }: Config, server: ServerConfig, { entry, fil
   }
   own(['tools', 'include'], [...tools.include], entry.tools?.include !== undefined);
   own(['tools', 'exclude'], [...tools.exclude], entry.tools?.exclude !== undefined);
+  if (shown.type !== 'stdio') {
+    // Only what is written: of a login nearly everything is found out at the login.
+    for (const [key, value] of Object.entries(shownOAuth(server.oauth)))
+      if (document.at(['mcpServers', server.name, 'oauth', key]) !== undefined) own(['oauth', key], value as JsonValue, true);
+  }
   own(['maxMessageBytes'], server.maxMessageBytes, entry.maxMessageBytes !== undefined);
   return values;
 }

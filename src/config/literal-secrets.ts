@@ -25,7 +25,9 @@ export function wordsOf(entry: { readonly [key: string]: JsonValue }): string[] 
   const pairs = (key: string, separator: string) =>
     isObject(entry[key]) ? Object.entries(entry[key]).map(([name, value]) => `${name}${separator}${String(value)}`) : [];
   const args = Array.isArray(entry.args) ? entry.args.map(String) : [];
-  return [...text('command'), ...args, ...text('url'), ...pairs('env', '='), ...pairs('headers', ': ')];
+  const oauth = isObject(entry.oauth) ? entry.oauth : {};
+  const secret = typeof oauth.clientSecret === 'string' ? [`clientSecret=${oauth.clientSecret}`] : [];
+  return [...text('command'), ...args, ...text('url'), ...pairs('env', '='), ...pairs('headers', ': '), ...secret];
 }
 
 /** A copy to show, without these secrets. */

@@ -9,19 +9,22 @@ import { headerProblem, variableProblem } from './field-rules.js';
 import type { Env } from './paths.js';
 import { configInvalid, type KeyPath } from './position.js';
 import type { DefaultValues } from './presets.js';
-import type {
-  Approval,
-  ConfigProblem,
-  EndpointAddress,
-  HttpDefinition,
-  ServerConfig,
-  ServerDefinition,
-  ServerSource,
-  StdioDefinition,
+import {
+  type Approval,
+  type ConfigProblem,
+  type EndpointAddress,
+  type HttpDefinition,
+  hasAuthorization,
+  type OAuthOptions,
+  type ServerConfig,
+  type ServerDefinition,
+  type ServerSource,
+  type StdioDefinition,
 } from './schema.js';
 import {
   headerSecrets,
   isOnlyReference,
+  isPlainVariable,
   isSecretField,
   mask,
   maskArguments,
@@ -72,6 +75,7 @@ export async function resolveServer(options: ResolveOptions): Promise<ResolvedSe
     endpoints = [],
   } = entry.command === undefined ? await resolveHttp(options, collector) : resolveStdio(options, entry.command, collector);
   const settled = serverOptions(entry, options.defaults);
+  const oauth = entry.oauth && entry.command === undefined ? resolveOAuth(settled.oauth, options, collector) : settled.oauth;
   const problem = collector.error();
   const server: ServerConfig = {
     name,
@@ -86,6 +90,7 @@ export async function resolveServer(options: ResolveOptions): Promise<ResolvedSe
     shown,
     endpoints,
     ...settled,
+    oauth,
     hash: hashOf({ definition, protocol: settled.protocol }),
     ...(problem && { problem }),
   };
@@ -120,7 +125,7 @@ function resolveStdio({ entry, document, defaultCwd }: ResolveOptions, written: 
   }
   if (entry.inheritEnv)
     collector.warn(['inheritEnv'], 'the server sees every environment variable of mcpctl but MCPCTL_*, secrets included');
-  for (const key of ['url', 'headers', 'ca'] as const)
+  for (const key of ['url', 'headers', 'ca', 'oauth'] as const)
     if (entry[key] !== undefined) collector.warn([key], 'has no effect together with "command"');
 
   // As a shell does it: a bare name is looked up in PATH, anything with a separator is a path.
@@ -219,6 +224,24 @@ function withoutUserinfo(url: URL, headers: Record<string, string>): string {
     headers.Authorization = `Basic ${Buffer.from(pair).toString('base64')}`;
   }
   return bare.href;
+}
+
+/** Variables count in the secret alone: nothing else of a login needs to be kept out of a file. */
+function resolveOAuth(oauth: OAuthOptions, { entry, document, env }: ResolveOptions, collector: Collector): OAuthOptions {
+  const { clientSecret, clientSecretEnv, privateKeyFile } = oauth;
+  const path = ['oauth', 'clientSecret'];
+  const secret = clientSecret === null ? undefined : collector.expand(clientSecret, path);
+  if (secret) collector.keep([secret.value]);
+  if (secret?.pieces.some(({ variable }) => variable === undefined))
+    collector.warn(path, `is a secret in plain text; "\${VAR}" or "clientSecretEnv" takes it from your environment`);
+  if (clientSecretEnv !== null && Object.hasOwn(env, clientSecretEnv) && !isPlainVariable(clientSecretEnv))
+    collector.keep([env[clientSecretEnv] ?? '']);
+  if (hasAuthorization(entry.headers ?? {})) collector.warn(['oauth'], 'has no effect together with an Authorization header');
+  return {
+    ...oauth,
+    clientSecret: secret?.value ?? null,
+    privateKeyFile: privateKeyFile === null ? null : resolve(dirname(document.file), privateKeyFile),
+  };
 }
 
 async function readCa(path: string, collector: Collector): Promise<string | undefined> {

@@ -176,6 +176,8 @@ export interface OAuthOptions {
   readonly clientId: string | null;
   /** Expanded; a secret. */
   readonly clientSecret: string | null;
+  /** The variable that holds the secret: looked up at the login, because a stored login needs it no more. */
+  readonly clientSecretEnv: string | null;
   /** Absolute path of a PEM file, for `private_key_jwt`. */
   readonly privateKeyFile: string | null;
   /** https:// address of a document that describes this client. */
@@ -339,6 +341,7 @@ export const defaults = {
     account: null,
     clientId: null,
     clientSecret: null,
+    clientSecretEnv: null,
     privateKeyFile: null,
     clientMetadataUrl: null,
     resource: null,

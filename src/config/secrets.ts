@@ -20,6 +20,11 @@ const plainVariables = new Set([
   'TMP',
 ]);
 
+/** Whether a variable holds a place or a name, whatever somebody says about it. */
+export function isPlainVariable(name: string): boolean {
+  return plainVariables.has(name);
+}
+
 /** From this length on a value taken from any other variable counts as a secret; shorter ones are numbers, flags and words. */
 const minSubstitutedLength = 8;
 const minAddressPartLength = 12;

@@ -5,6 +5,7 @@ import {
   type BreakerOptions,
   type CircuitBreakerOptions,
   defaults,
+  type OAuthOptions,
   type PoolLimits,
   type RetryOptions,
   type ServerConfig,
@@ -55,7 +56,7 @@ export function serverOptions(entry: ServerEntry, layers: DefaultValues): Server
     balance: entry.balance ?? defaults.balance,
     stateless: entry.stateless ?? defaults.stateless,
     pool: poolLimits(entry, layers),
-    oauth: defaults.oauth,
+    oauth: entry.oauth ? oauthOptions(entry.oauth) : defaults.oauth,
     maxMessageBytes: entry.maxMessageBytes ?? defaults.maxMessageBytes,
   };
 }
@@ -104,4 +105,9 @@ function poolLimits(entry: ServerEntry, layers: DefaultValues): PoolLimits {
     maxLifetimeMs: wanted.maxLifetime ?? pool.maxLifetimeMs,
     waitMs: wanted.waitTimeout ?? pool.waitMs,
   };
+}
+
+/** `autoDiscover` is what other programs write for what always happens here. */
+function oauthOptions({ autoDiscover: _, ...written }: NonNullable<ServerEntry['oauth']>): OAuthOptions {
+  return { ...defaults.oauth, ...(written as Partial<OAuthOptions>) };
 }

@@ -81,8 +81,8 @@ export interface SettingsResult {
 }
 
 export interface SettingsChange {
-  readonly section: 'overrides' | 'approvals' | 'accounts';
-  /** The file that defines the server, and the server: the key of what is stored. For accounts: the address, hashed, and the account. */
+  readonly section: 'overrides' | 'approvals' | 'accounts' | 'wantedScopes';
+  /** The file that defines the server, and the server: the key of what is stored. For accounts and scopes: the address, hashed, and the account. */
   readonly file: string;
   readonly server: string;
   /** Runs under the lock: what is stored, to what shall be. `null` removes it, `undefined` leaves it as it is. */

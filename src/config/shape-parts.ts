@@ -1,16 +1,10 @@
 /** The parts of a configuration that most files do not have. Each is built when a file has it, so that the others do not pay for it. */
 import * as z from 'zod/mini';
-import type { KeyPath } from './position.js';
-import { duration, flag, fraction, text, texts, wait, whole } from './shape-values.js';
+import { checkOAuth, oauthShape } from './oauth-shape.js';
+import { duration, flag, fraction, type PartIssue, text, wait, whole } from './shape-values.js';
 
 const hour = 60 * 60 * 1000;
 const second = 1000;
-
-/** A mistake that no single value makes; the path starts at the part. */
-export interface PartIssue {
-  readonly path: KeyPath;
-  readonly message: string;
-}
 
 interface Part<S extends z.ZodMiniType> {
   /** The same schema every time. */
@@ -86,17 +80,7 @@ export const serverParts = {
   concurrency: part(() => z.object({ inFlight: whole(1, 100_000), queue: whole(0, 1_000_000) })),
   cache: part(() => z.object({ ...cacheFields(), results: z.optional(results()) })),
   pin: part(() => z.boolean()),
-  oauth: part(() =>
-    z.object({
-      scopes: texts,
-      clientId: text,
-      clientSecretEnv: text,
-      clientMetadataUrl: text,
-      allowHosts: texts,
-      assumeS256: flag,
-      autoDiscover: flag,
-    }),
-  ),
+  oauth: part(oauthShape, checkOAuth),
   trust: part(() => z.object({ annotations: flag })),
 } as const;
 

@@ -2,7 +2,14 @@
 import * as z from 'zod/mini';
 import { formatDuration, parseDuration } from '../core/duration.js';
 import type { JsonValue } from './document.js';
+import type { KeyPath } from './position.js';
 import { limits } from './schema.js';
+
+/** A mistake that no single value makes; the path starts at the part. */
+export interface PartIssue {
+  readonly path: KeyPath;
+  readonly message: string;
+}
 
 interface DurationBounds {
   readonly minMs: number;

@@ -28,7 +28,8 @@ export interface AttachedTerminal extends Pick<RunRequest, 'columns' | 'stdoutIs
   write(text: string): Promise<void>;
   writeError(text: string): void;
   readInput(): Promise<string>;
-  readonly ask?: (question: string, options?: { isHidden?: boolean }) => Promise<string>;
+  readonly ask?: (question: string, options?: { isHidden?: boolean; signal?: AbortSignal }) => Promise<string>;
+  readonly openUrl: (url: string) => Promise<boolean>;
 }
 
 export interface ControlSocketOptions {
@@ -214,6 +215,7 @@ class Client {
   #input: { chunks: string[]; resolve: (text: string) => void; reject: (error: unknown) => void } | undefined;
   #isInputRead = false;
   readonly #questions = new Map<number, { resolve: (text: string) => void; reject: (error: unknown) => void }>();
+  readonly #opening = new Map<number, (started: boolean) => void>();
   #asked = 0;
 
   constructor(socket: Socket, options: ControlSocketOptions, token: Buffer, onGone: () => void) {
@@ -235,6 +237,7 @@ class Client {
         this.#running.abort(gone);
         this.#input?.reject(gone);
         for (const question of this.#questions.values()) question.reject(gone);
+        for (const opened of this.#opening.values()) opened(false);
         onGone();
       },
     });
@@ -288,7 +291,11 @@ class Client {
         for (const d of pieces(text)) this.#tell({ t: 'err', d });
       },
       readInput: () => this.#readInput(),
-      ...(canAsk && { ask: (question: string, { isHidden = false } = {}) => this.#ask(question, isHidden) }),
+      ...(canAsk && {
+        ask: (question: string, { isHidden = false, signal }: { isHidden?: boolean; signal?: AbortSignal } = {}) =>
+          this.#ask(question, isHidden, signal),
+      }),
+      openUrl: (url) => this.#openUrl(url),
     };
   }
 
@@ -301,11 +308,27 @@ class Client {
     });
   }
 
-  #ask(question: string, isHidden: boolean): Promise<string> {
+  #ask(question: string, isHidden: boolean, signal?: AbortSignal): Promise<string> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
     const id = ++this.#asked;
-    return new Promise((resolve, reject) => {
+    let onAbort = () => {};
+    return new Promise<string>((resolve, reject) => {
       this.#questions.set(id, { resolve, reject });
       void this.#channel.send({ t: 'ask', id, question, isHidden });
+      onAbort = () => {
+        if (!this.#questions.delete(id)) return;
+        void this.#channel.send({ t: 'asked', id });
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+    }).finally(() => signal?.removeEventListener('abort', onAbort));
+  }
+
+  #openUrl(url: string): Promise<boolean> {
+    const id = ++this.#asked;
+    return new Promise((resolve) => {
+      this.#opening.set(id, resolve);
+      void this.#channel.send({ t: 'open', id, url });
     });
   }
 
@@ -341,6 +364,10 @@ class Client {
         else question?.resolve(String(frame.text));
         break;
       }
+      case 'opened':
+        this.#opening.get(frame.id)?.(frame.started === true);
+        this.#opening.delete(frame.id);
+        break;
       case 'signal':
         this.#running.abort(cancelled(isEndSignal(frame.name) ? frame.name : 'SIGTERM'));
         break;

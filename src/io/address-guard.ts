@@ -35,6 +35,18 @@ const privateAddresses: BlockList = blockList(
   ['::/128', '::1/128', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
 );
 
+/** Of those: this machine. The unspecified address leads there as well. */
+const loopbackAddresses: BlockList = blockList(['127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128']);
+
+/** How far an address reaches, or that it is one of a metadata service. */
+export type AddressReach = 'public' | 'private' | 'loopback' | 'metadata';
+
+export function reachOf(address: string, family: 4 | 6): AddressReach {
+  if (isListed(blockedMetadataAddresses, address, family)) return 'metadata';
+  if (isListed(loopbackAddresses, address, family)) return 'loopback';
+  return isListed(privateAddresses, address, family) ? 'private' : 'public';
+}
+
 /**
  * A guard that never lets a request reach a metadata service, and reaches private addresses only if `allowPrivate`.
  *

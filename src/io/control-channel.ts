@@ -49,6 +49,7 @@ export type ClientFrame =
   /** There is no stdin to read: the error that the command shall see. */
   | { readonly t: 'in-error'; readonly message: string; readonly hint: string | null }
   | { readonly t: 'answer'; readonly id: number; readonly text: string | null }
+  | { readonly t: 'opened'; readonly id: number; readonly started: boolean }
   | { readonly t: 'signal'; readonly name: EndSignal };
 
 export type ManagerFrame =
@@ -58,6 +59,10 @@ export type ManagerFrame =
   | { readonly t: 'err'; readonly d: string }
   | { readonly t: 'stdin' }
   | { readonly t: 'ask'; readonly id: number; readonly question: string; readonly isHidden: boolean }
+  /** Nobody needs the answer to this question any more. */
+  | { readonly t: 'asked'; readonly id: number }
+  /** Show this address in the browser; answered by `opened`. The browser is the caller's, who sits in front of the screen. */
+  | { readonly t: 'open'; readonly id: number; readonly url: string }
   | { readonly t: 'exit'; readonly code: number }
   /** Not a command for a manager: run it yourself. */
   | { readonly t: 'local' }

@@ -3,7 +3,7 @@
 import type { EndpointAddress, ServerConfig } from '../config/schema.js';
 import { hashOf } from '../config/canonical.js';
 import { Emitter } from '../core/events.js';
-import type { Connection, OpenOptions, Tool } from '../mcp/connection.js';
+import type { Connection, Tool } from '../mcp/connection.js';
 import { Balancer } from '../policy/balancer.js';
 import type { BreakerStatus } from '../policy/circuit-breaker.js';
 import type { Attempt, Policy } from '../policy/policy.js';
@@ -20,7 +20,6 @@ export interface EndpointSetOptions {
   readonly parts: ManagerParts;
   readonly after?: Promise<unknown> | undefined;
   readonly ready: () => Promise<unknown>;
-  readonly credentials: (config: ServerConfig, signal: AbortSignal) => Pick<OpenOptions, 'credentials'>;
   /** The tools that the others are measured by; undefined = not known yet. */
   readonly tools: () => readonly Tool[] | undefined;
   readonly onConnected: () => void;
@@ -206,9 +205,9 @@ export class EndpointSet implements AsyncDisposable {
   }
 
   #partsOf(config: ServerConfig, weight: number, parts: ManagerParts, onConnected?: () => void) {
-    const { after, ready, credentials, onLost, onToolsChanged } = this.#options;
+    const { after, ready, onLost, onToolsChanged } = this.#options;
     const own = onConnected ?? this.#options.onConnected;
-    return { config, weight, parts, after, ready, credentials, onConnected: own, onLost, onToolsChanged };
+    return { config, weight, parts, after, ready, onConnected: own, onLost, onToolsChanged };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

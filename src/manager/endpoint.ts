@@ -2,7 +2,7 @@
 
 import type { ServerConfig } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
-import type { Connection, OpenOptions } from '../mcp/connection.js';
+import type { Connection } from '../mcp/connection.js';
 import type { EraVerdict } from '../mcp/era.js';
 import type { Candidate } from '../policy/balancer.js';
 import { verdictOf } from '../policy/circuit-breaker.js';
@@ -26,7 +26,6 @@ export interface EndpointOptions {
   readonly after?: Promise<unknown> | undefined;
   /** What has to be read before a connection is opened. */
   readonly ready: () => Promise<unknown>;
-  readonly credentials: (config: ServerConfig, signal: AbortSignal) => Pick<OpenOptions, 'credentials'>;
   readonly onConnected: () => void;
   readonly onLost: () => void;
   readonly onToolsChanged: () => void;
@@ -157,7 +156,7 @@ export class Endpoint implements AsyncDisposable, Candidate {
   }
 
   async #open(signal: AbortSignal): Promise<Connection> {
-    const { parts, credentials, onToolsChanged, ready } = this.#options;
+    const { parts, onToolsChanged, ready } = this.#options;
     const { config } = this;
     const opening = parts.openConnection({
       server: config,
@@ -171,7 +170,7 @@ export class Endpoint implements AsyncDisposable, Candidate {
       remembered: Promise.all([this.recall.ready, ready()]).then(
         () => this.#assumed ?? (this.recall.memory.era as EraVerdict | undefined),
       ),
-      ...credentials(config, signal),
+      credentials: parts.logins?.credentialsFor(config),
       signal,
       onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),

@@ -1,5 +1,6 @@
 /** One server of the manager: its life, its tools, what is remembered of it, and how it looks in `status`. */
 
+import { loginState } from '../auth/expiry.js';
 import { loginId } from '../config/accounts.js';
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
@@ -31,7 +32,6 @@ export class ManagedServer implements AsyncDisposable {
   #isAllowed: (tool: string) => boolean;
   readonly #remembering: Promise<void>;
   readonly #lifetime = new AbortController();
-  #connectedAs: { readonly login: string | undefined } | undefined;
 
   /** @param after resolves when the server is gone whose place this one takes; never rejects */
   constructor(
@@ -60,7 +60,6 @@ export class ManagedServer implements AsyncDisposable {
       parts,
       after,
       ready: () => this.#remembering,
-      credentials: (own, signal) => (parts.logins ? { credentials: () => this.#credentials(parts.logins!, own, signal) } : {}),
       tools: () => this.cache.tools.known?.tools,
       onConnected: () => {
         // What was announced while nobody listened is lost, and another version of the server may be there now.
@@ -98,20 +97,8 @@ export class ManagedServer implements AsyncDisposable {
     return this.endpoints.first.recall;
   }
 
-  async #credentials(
-    logins: NonNullable<ManagerParts['logins']>,
-    config: ServerConfig,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
-    const token = await logins.tokenFor(config, signal);
-    const known = token === undefined ? undefined : logins.known(config);
-    this.#connectedAs = { login: known && loginId(known) };
-    return token;
-  }
-
-  /** Who the server takes us for: by the open connection, or by what is stored for the next one. */
+  /** Who the server takes us for: a new login is a new connection. */
   #login(): string | undefined {
-    if (this.life.current && this.#connectedAs) return this.#connectedAs.login;
     const known = this.parts.logins?.known(this.config);
     return known && loginId(known);
   }
@@ -246,12 +233,12 @@ export class ManagedServer implements AsyncDisposable {
     };
   }
 
-  /** As of the last look at what is stored. A token that is stored counts as valid until the server refuses it. */
+  /** As of the last look at what is stored. What is stored counts by its times until the server refuses it. */
   #authState(): ServerStatus['auth'] {
     const known = this.parts.logins?.known(this.config);
     const isRefused = this.life.state.status === 'needs-auth';
     return {
-      state: isRefused ? 'required' : known ? 'valid' : 'none',
+      state: isRefused ? 'required' : known ? loginState(known, this.parts.clock.date()) : 'none',
       expiresAt: known?.expiresAt ?? null,
       scopes: known?.scopes ?? [],
       account: known?.account ?? null,

@@ -1,5 +1,6 @@
 /** What the manager is built from: every effect it has comes in here, so that a test can hold the clock and the servers. */
 
+import type { LoginFlows } from '../auth/login.js';
 import type { Logins } from '../auth/logins.js';
 import type { Clock, Random } from '../core/clock.js';
 import type { Emitter } from '../core/events.js';
@@ -25,5 +26,22 @@ export interface ManagerParts {
   readonly longLived: boolean;
   readonly clientVersion: string;
   /** Absent: no server has a stored login. */
-  readonly logins?: Pick<Logins, 'refresh' | 'known' | 'tokenFor' | 'check' | 'save' | 'forget' | 'describe'>;
+  readonly logins?: Pick<
+    Logins,
+    | 'refresh'
+    | 'known'
+    | 'accounts'
+    | 'accountFor'
+    | 'credentialsFor'
+    | 'retryNow'
+    | 'storedLogin'
+    | 'wantedScopes'
+    | 'check'
+    | 'save'
+    | 'saveLogin'
+    | 'forget'
+    | 'describe'
+  >;
+  /** How one logs in; loaded when somebody does. */
+  readonly loginFlows?: () => Promise<LoginFlows>;
 }

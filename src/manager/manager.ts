@@ -1,11 +1,8 @@
 /** Every configured server under one roof: connect, call, watch, close. The faces (REPL, one-shot) talk to nothing else. */
 
-import { resourceOf } from '../auth/credential.js';
-import type { SavedToken } from '../auth/logins.js';
-import type { StoreInfo } from '../auth/token-store.js';
 import { formatProblem } from '../config/position.js';
 import type { Config, ServerConfig } from '../config/schema.js';
-import { McpctlError, toMcpctlError } from '../core/errors.js';
+import { type McpctlError, toMcpctlError } from '../core/errors.js';
 import { Emitter } from '../core/events.js';
 import type { CallToolResult, Tool } from '../mcp/connection.js';
 import { checkInput } from '../mcp/json-schema.js';
@@ -15,6 +12,7 @@ import { Semaphore } from '../policy/semaphore.js';
 import { runToolCall } from './call-pipeline.js';
 import type { ConfigChange } from './config-change.js';
 import type { ManagedServer } from './managed-server.js';
+import { type LoginList, ManagerLogins } from './manager-logins.js';
 import type { ManagerParts } from './manager-parts.js';
 import type { BreakerVerb, ServerBreakersStatus } from './server-breakers.js';
 import type { CachedThing, CacheStatus } from './server-cache.js';
@@ -23,7 +21,7 @@ import { isUsable, ServerSet } from './server-set.js';
 import type { ManagerEvent, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
 
-export type { CachedThing, CacheStatus, CallToolResult, ConfigChange, ServerBreakersStatus, ServerStatus, Tool };
+export type { CachedThing, CacheStatus, CallToolResult, ConfigChange, LoginList, ServerBreakersStatus, ServerStatus, Tool };
 
 export interface ManagerOptions extends Omit<ManagerParts, 'events' | 'connects' | 'openConnection'> {
   /** Of this process, for lock files. */
@@ -49,11 +47,6 @@ export interface CallRequest {
   readonly isAnew?: boolean;
 }
 
-/** Whether a server's address is that of a login. One that is no URL has none. */
-function isFor(resource: string, url: string): boolean {
-  return URL.canParse(url) && resourceOf(url) === resource;
-}
-
 /** What `cache clear` did to one server. */
 export interface ClearedCache {
   readonly server: string;
@@ -64,18 +57,9 @@ const noChange: ConfigChange = { added: [], removed: [], changed: [] };
 
 const maxIdleControllers = 64;
 
-/** What `auth` shows. */
-export interface LoginList {
-  readonly store: StoreInfo;
-  readonly servers: readonly (ServerStatus['auth'] & {
-    readonly server: string;
-    readonly target: string;
-    readonly store: SavedToken['store'] | null;
-  })[];
-}
-
 export class Manager implements AsyncDisposable {
   readonly events = new Emitter<ManagerEvent>();
+  readonly logins: ManagerLogins;
   readonly longLived: boolean;
   readonly #servers: ServerSet;
   #config: Config;
@@ -96,6 +80,12 @@ export class Manager implements AsyncDisposable {
     this.longLived = options.longLived;
     const connects = new Semaphore(config.startConcurrency);
     this.#servers = new ServerSet(config, { openConnection, ...options, events: this.events, connects });
+    this.logins = new ManagerLogins({
+      ...options,
+      servers: this.#servers,
+      remembered: () => this.remembered(),
+      reconnect: (name, signal) => this.reconnect(name, signal),
+    });
   }
 
   /** The configuration in force. */
@@ -133,55 +123,6 @@ export class Manager implements AsyncDisposable {
   /** Resolves when what earlier runs knew of the servers has been read. */
   async remembered(): Promise<void> {
     await Promise.all([this.#options.logins?.refresh(), ...this.#servers.all().map((server) => server.remembered())]);
-  }
-
-  /** @throws McpctlError why no token can be stored for this server */
-  checkTokenFor(name: string): void {
-    this.#logins().check(this.#servers.get(name).config);
-  }
-
-  /** Stores a token for a server. A manager that stays connects anew with it, without waiting. @throws as `Logins.save` */
-  async saveToken(name: string, token: string, options: { signal: AbortSignal; isAttended: boolean }): Promise<SavedToken> {
-    const saved = await this.#logins().save(this.#servers.get(name).config, token, options);
-    this.#loginChanged(saved.resource);
-    return saved;
-  }
-
-  /** Removes what is stored for a server. @returns the accounts that were logged in @throws as `Logins.forget` */
-  async logout(name: string, options: { allAccounts: boolean; signal: AbortSignal; isAttended: boolean }): Promise<string[]> {
-    const { resource, accounts } = await this.#logins().forget(this.#servers.get(name).config, options);
-    if (accounts.length > 0) this.#loginChanged(resource);
-    return accounts;
-  }
-
-  /** Where tokens are kept, and what is stored for each server that can have one. */
-  async logins(options: { signal: AbortSignal; isAttended: boolean }): Promise<LoginList> {
-    await this.remembered();
-    const servers = this.#servers.all().filter(({ config }) => config.definition.type !== 'stdio');
-    const store = await this.#logins().describe(options);
-    return {
-      store,
-      servers: servers.map((server) => {
-        const { name, target, auth } = server.snapshot();
-        return { server: name, target, ...auth, store: this.#logins().known(server.config)?.store ?? null };
-      }),
-    };
-  }
-
-  #logins(): NonNullable<ManagerOptions['logins']> {
-    if (this.#options.logins) return this.#options.logins;
-    throw new McpctlError('INTERNAL', 'This manager was built without a place for logins');
-  }
-
-  /** Sessions that were opened with another token, or none, are of no use any more. */
-  #loginChanged(resource: string): void {
-    if (!this.longLived) return;
-    for (const server of this.#servers.all()) {
-      const { definition } = server.config;
-      if (definition.type === 'stdio' || !isUsable(server) || !isFor(resource, definition.url)) continue;
-      const { signal } = new AbortController();
-      void this.reconnect(server.config.name, signal).catch(() => {});
-    }
   }
 
   /** The tools of one server, connecting if its list is not fresh. */
@@ -348,6 +289,7 @@ export class Manager implements AsyncDisposable {
   async reconnect(name: string, signal: AbortSignal): Promise<void> {
     const server = this.#servers.get(name);
     if (!isUsable(server)) await server.life.connection(signal);
+    await this.#options.logins?.retryNow(name);
     await server.life.reconnect(signal);
     await this.#afterConnect(server, signal);
   }

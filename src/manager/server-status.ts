@@ -25,9 +25,12 @@ export interface ServerStatus {
   readonly health: 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
   /** Of the server itself; tools may have breakers of their own (`breaker <server>`). */
   readonly breaker: BreakerStatus;
-  /** `none`: no login is stored, and none was asked for; `required`: the server refuses what it gets. */
+  /**
+   * `none`: no login is stored, and none was asked for; `expiring`: about to be renewed; `expired`: renewed at the next use;
+   * `required`: a person has to log in.
+   */
   readonly auth: {
-    readonly state: 'none' | 'valid' | 'required';
+    readonly state: 'none' | 'valid' | 'expiring' | 'expired' | 'required';
     readonly expiresAt: string | null;
     readonly scopes: readonly string[];
     readonly account: string | null;

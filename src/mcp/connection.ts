@@ -54,9 +54,11 @@ export interface Refusal {
   readonly status: 401 | 403;
   /** The header WWW-Authenticate, as it came. */
   readonly challenge: string | null;
+  /** The request carried a new token already, and is not sent again. */
+  readonly isRepeat: boolean;
 }
 
-/** Who says who we are: asked for every request. @throws McpctlError `CREDENTIAL_STORE`, `AUTH_UNAVAILABLE`; `signal.reason` */
+/** Who says who we are: asked for every request. @throws McpctlError `AUTH_REQUIRED`, `AUTH_UNAVAILABLE`, `AUTH_FAILED`, `CREDENTIAL_STORE`; `signal.reason` */
 export interface Credentials {
   /** The bearer token for the next request, renewed where its time is nearly over; undefined when there is none. */
   token(signal: AbortSignal): Promise<string | undefined>;
@@ -77,8 +79,8 @@ export interface OpenOptions {
   readonly clientVersion: string;
   /** What earlier runs found out. */
   readonly remembered: Promise<EraVerdict | undefined>;
-  /** The bearer token that is stored for a server over HTTP, if one is. */
-  readonly credentials?: () => Promise<string | undefined>;
+  /** What is stored to log in to a server over HTTP; absent for one that takes none of it. */
+  readonly credentials?: Credentials | undefined;
   /** Ends the attempt; whatever was opened is closed again. */
   readonly signal: AbortSignal;
   readonly onStderr?: (line: string, isCut: boolean) => void;

@@ -4,9 +4,11 @@ import { type HttpDefinition, hasAuthorization } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
 import { privateAddressGuard } from '../io/address-guard.js';
 import { createHttpFetch } from '../io/http-fetch.js';
+import { type AuthorizedFetch, authorizedFetch } from './authorized-fetch.js';
 import type { Connection, OpenOptions } from './connection.js';
-import { type EraVerdict, isStaleVerdict, planEra } from './era.js';
+import { type EraPlan, type EraVerdict, isStaleVerdict, planEra } from './era.js';
 import { HttpTransport, type HttpTransportOptions } from './http-transport.js';
+import type { ErrorContext } from './sdk-errors.js';
 import { openSession } from './sdk-session.js';
 import { SseTransport } from './sse-transport.js';
 
@@ -15,8 +17,6 @@ const otherTransport = new Set<unknown>([400, 404, 405]);
 
 interface HttpOptions extends Omit<OpenOptions, 'remembered'> {
   readonly remembered: EraVerdict | undefined;
-  /** Goes to this server and no other, unless its configuration says what to send. */
-  readonly token: string | undefined;
 }
 
 export async function openHttpSession(options: HttpOptions): Promise<Connection> {
@@ -42,26 +42,39 @@ export async function openHttpSession(options: HttpOptions): Promise<Connection>
 }
 
 async function openStreamable(definition: HttpDefinition, options: HttpOptions): Promise<Connection> {
-  const open = () => new HttpTransport(transportOptions(definition, options));
+  const open = (plan: EraPlan) => {
+    const transport = new HttpTransport(transportOptions(definition, options));
+    return openSession(transport, plan, { ...options, sent: whatIsSent(definition, transport) });
+  };
   const plan = planEra(options.server.protocol, options.remembered, options.clock.date());
   try {
-    return await openSession(open(), plan, options);
+    return await open(plan);
   } catch (error) {
     options.signal.throwIfAborted();
     // A server that has learnt the new protocol and forgotten the old one.
     if (plan.kind !== 'legacy' || options.server.protocol === 'legacy' || !isStaleVerdict(error)) throw error;
-    return await openSession(open(), { kind: 'ask' }, options);
+    return await open({ kind: 'ask' });
   }
 }
 
 async function openSse(definition: HttpDefinition, options: HttpOptions): Promise<Connection> {
+  const transport = new SseTransport(transportOptions(definition, options));
   // The transport is older than the modern era: nothing to ask.
-  return openSession(new SseTransport(transportOptions(definition, options)), { kind: 'legacy' }, options);
+  return openSession(transport, { kind: 'legacy' }, { ...options, sent: whatIsSent(definition, transport) });
+}
+
+/** What a refusal is about: the configuration, or what is stored. */
+function whatIsSent(
+  { headers }: HttpDefinition,
+  { options: { http } }: HttpTransport | SseTransport,
+): () => ErrorContext['sent'] {
+  if (hasAuthorization(headers)) return () => 'configured';
+  return () => ((http as Partial<AuthorizedFetch>).hasSent ? 'stored' : undefined);
 }
 
 function transportOptions(
   { url, headers, ca }: HttpDefinition,
-  { server, clock, token, env }: Pick<HttpOptions, 'server' | 'clock' | 'token' | 'env'>,
+  { server, clock, credentials, env }: Pick<HttpOptions, 'server' | 'clock' | 'credentials' | 'env'>,
 ): HttpTransportOptions {
   const http = createHttpFetch({
     maxBodyBytes: server.maxMessageBytes,
@@ -71,6 +84,6 @@ function transportOptions(
     clock,
     ...(ca === undefined ? {} : { ca }),
   });
-  const sent = token === undefined || hasAuthorization(headers) ? headers : { ...headers, Authorization: `Bearer ${token}` };
-  return { server: server.name, url, headers: sent, clock, http };
+  const isStored = credentials !== undefined && !hasAuthorization(headers);
+  return { server: server.name, url, headers, clock, http: isStored ? authorizedFetch(http, credentials, url) : http };
 }

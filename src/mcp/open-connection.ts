@@ -92,12 +92,12 @@ async function openStdio(options: OpenOptions, definition: StdioDefinition): Pro
 }
 
 async function openHttp(options: OpenOptions): Promise<Connection> {
-  const { credentials = async () => undefined } = options;
-  const [{ openHttpSession }, remembered, token] = await Promise.all([
+  const [{ openHttpSession }, remembered] = await Promise.all([
     import('./http-session.js'),
     options.remembered,
-    credentials(),
+    // Not needed yet: a store takes its time, and what is wrong with it is told before anything is sent.
+    options.credentials?.token(options.signal),
   ]);
   options.signal.throwIfAborted();
-  return openHttpSession({ ...options, remembered, token });
+  return openHttpSession({ ...options, remembered });
 }

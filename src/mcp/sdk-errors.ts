@@ -197,7 +197,12 @@ function authRequired({ server, sent }: ErrorContext, cause: Error): McpctlError
   return new McpctlError('AUTH_REQUIRED', `Server "${server}" ${what} (HTTP 401)`, {
     server,
     cause,
-    hint: sent === 'configured' ? `correct it: mcpctl config explain ${server}` : `give it a token: mcpctl auth-save ${server}`,
+    hint: {
+      configured: `correct it: mcpctl config explain ${server}`,
+      stored: `give it another token: mcpctl auth-save ${server}`,
+      none: `log in: mcpctl auth ${server}`,
+    }[sent ?? 'none'],
+    details: { status: 401 },
     delivered: 'no',
   });
 }

@@ -1,7 +1,6 @@
 /** A connection on top of the SDK's client: the one file that drives it. Loaded when the first server is already starting. */
 
 import { Client, type ResponseCacheStore } from '@modelcontextprotocol/client';
-import { hasAuthorization } from '../config/schema.js';
 import { McpctlError, notDelivered } from '../core/errors.js';
 import { ChangeSubscription } from './change-subscription.js';
 import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from './connection.js';
@@ -26,8 +25,8 @@ const noCache: ResponseCacheStore = { get: () => undefined, set: () => 0, delete
 export interface SessionOptions extends Pick<OpenOptions, 'server' | 'clock' | 'clientVersion' | 'signal' | 'onToolsChanged'> {
   /** Processes or requests that it took to get here, for the count of exits. */
   readonly starts?: number;
-  /** The stored token that goes with every request. */
-  readonly token?: string | undefined;
+  /** Who said who we are in the last request, for the words of a refusal. */
+  readonly sent?: () => ErrorContext['sent'];
 }
 
 /** Negotiates a session over a transport that may be started already. Closes the transport when that fails. */
@@ -37,7 +36,9 @@ export async function openSession(transport: SessionTransport, plan: EraPlan, op
     server: server.name,
     what: 'initialize',
     signal,
-    sent: whatIsSent(options),
+    get sent() {
+      return options.sent?.();
+    },
     closeError: () => transport.closeError(),
   };
   const client = new Client(
@@ -79,11 +80,6 @@ export async function openSession(transport: SessionTransport, plan: EraPlan, op
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
-}
-
-function whatIsSent({ server: { definition }, token }: SessionOptions): ErrorContext['sent'] {
-  if (definition.type !== 'stdio' && hasAuthorization(definition.headers)) return 'configured';
-  return token === undefined ? undefined : 'stored';
 }
 
 class SdkConnection implements Connection {
@@ -231,7 +227,9 @@ class SdkConnection implements Connection {
       const known = this.#explain(error, what, signal);
       // These say that the session is gone, not only that this request failed.
       const isGone = known.code === 'UNAVAILABLE' && known.delivered === 'no' && known.details?.status === undefined;
-      if (isGone || known.details?.reason === 'era-changed') this.#end(known);
+      // Nor does a session outlive its login; a scope that is missing concerns one request.
+      const isLoggedOut = known.code === 'AUTH_REQUIRED' && known.details?.scopes === undefined;
+      if (isGone || isLoggedOut || known.details?.reason === 'era-changed') this.#end(known);
       throw known;
     } finally {
       this.#inFlight--;
@@ -256,7 +254,7 @@ class SdkConnection implements Connection {
       server,
       what,
       signal,
-      sent: whatIsSent(this.options),
+      sent: this.options.sent?.(),
       closeError: () => this.transport.closeError(),
     });
   }

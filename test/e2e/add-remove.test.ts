@@ -61,6 +61,13 @@ describe('add', () => {
     [['x', 'https://a.example', '--transport', 'tcp'], /^type: expected "stdio", "http"/],
     [['x', 'https://a.example', '--env', 'A=b'], '--env is for programs, and this is a URL'],
     [['--header', 'A: b', 'x', 'prog'], '--header is for URLs, and this is a program'],
+    [['--client-id', 'c', 'x', 'prog'], '--client-id and the like are for URLs, and this is a program'],
+    [['x', 'https://a.example', '--client-secret-env', 'S'], 'oauth.clientSecretEnv: needs "clientId"'],
+    [
+      ['x', 'https://a.example', '--client-id', 'c', '--client-secret-env', 'secret-without-name'],
+      /^oauth\.clientSecretEnv: is the name of a variable/,
+    ],
+    [['x', 'https://a.example', '--client-metadata-url', 'http://a.example/c'], /^oauth\.clientMetadataUrl: must be an https/],
     [['--env', 'A', 'x', 'prog'], '--env takes NAME=value, and the name is missing'],
     [['--env', 'A=1', '--env', 'A=2', 'x', 'prog'], '--env takes NAME=value, and "A" is given twice'],
     [['--env', '__proto__=1', 'x', 'prog'], /the key "__proto__" is not allowed/],
@@ -97,6 +104,22 @@ describe('add', () => {
     expect(documentOf(json)).toMatchObject({ entry: { env: { DB_PASSWORD: '***' }, args: ['--token', '***'] } });
     expect(added.stdout + added.stderr + json.stdout + json.stderr).not.toContain('planted-secret');
     expect(await readFile(fileOf(home), 'utf8')).toMatch(/planted-secret-1[\s\S]*planted-secret-3[\s\S]*planted-secret-2/);
+  });
+
+  it('writes who this client is to the provider of a URL, the secret as the name of its variable', async () => {
+    await using home = await tempHome();
+    const words = ['a', 'https://a.example', '--client-id', 'c', '--client-secret-env', 'A_SECRET'];
+    const added = await runCli(['add', ...words, '--client-metadata-url', 'https://c.example/me.json'], { home });
+    expect(added).toMatchObject({ code: 0, stderr: '' });
+    expect(added.stdout).toContain('oauth clientId: c\n  oauth clientSecretEnv: A_SECRET\n');
+    expect(JSON.parse(await readFile(fileOf(home), 'utf8'))).toEqual({
+      mcpServers: {
+        a: {
+          url: 'https://a.example',
+          oauth: { clientId: 'c', clientSecretEnv: 'A_SECRET', clientMetadataUrl: 'https://c.example/me.json' },
+        },
+      },
+    });
   });
 
   it('is refused with -c, whose files are never written', async () => {

@@ -70,7 +70,7 @@ describe('a token from a pipe', () => {
     const run = cli(home);
     expect(await run('ping web')).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('hint: give it a token: mcpctl auth-save web\n'),
+      stderr: expect.stringContaining('hint: log in: mcpctl auth web\n'),
     });
     expect(web.seen.every((sent) => sent === null)).toBe(true);
 
@@ -219,7 +219,7 @@ describe('the prompt for a token', () => {
     await using web = await startGuardedServer(token);
     await using home = await homeWith({ web: { url: web.url } });
     await using terminal = startTerminal([], { home, env: { MCPCTL_CREDENTIAL_STORE: 'memory' } });
-    await terminal.waitFor('web needs a login; give it a token: mcpctl auth-save web');
+    await terminal.waitFor('web needs a login; log in: mcpctl auth web');
     terminal.type(`auth-save web${keys.enter}`);
     await terminal.waitFor('(not shown):');
     terminal.type(`${token}${keys.enter}`);

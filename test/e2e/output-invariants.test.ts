@@ -49,7 +49,17 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
     works: ['trust list'],
     fails: ['trust', 'trust approve', 'trust approve fault', 'trust revoke fault', 'trust list --yes'],
   },
-  auth: { works: ['auth'], fails: ['auth surplus'] },
+  auth: {
+    works: ['auth'],
+    fails: [
+      'auth nowhere',
+      'auth fault',
+      'auth web',
+      'auth web --start',
+      'auth web --device --no-browser',
+      'auth web --complete x',
+    ],
+  },
   // The store is memory: each command forgets it.
   'auth-save': { works: ['auth-save --help'], fails: ['auth-save', 'auth-save nowhere', 'auth-save fault', 'auth-save web'] },
   logout: { works: ['logout web', 'logout web --all-accounts'], fails: ['logout', 'logout nowhere', 'logout fault'] },

@@ -200,9 +200,9 @@ describe('what a project has no say in', () => {
       projectFile,
       [
         '{ "startConcurrency": 1, "defaults": { "timeouts": { "connect": "1ms" } }, "metrics": {}, "credentials": {}, "state": {},',
-        '  "trust": {}, "inheritEnv": true, "oauth": { "allowHosts": ["*"], "assumeS256": true },',
+        '  "trust": {}, "inheritEnv": true, "oauth": { "allowHosts": ["h"], "assumeS256": true },',
         '  "mcpServers": { "a": { "command": "/bin/cat", "inheritEnv": true, "trust": {},',
-        '    "oauth": { "allowHosts": ["*"], "assumeS256": true } } } }',
+        '    "oauth": { "allowHosts": ["h"], "assumeS256": true } } } }',
       ].join('\n'),
     );
     const ignored = 'is ignored in a project file; it counts in your own configuration, or in a file given with -c';

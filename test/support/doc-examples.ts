@@ -35,7 +35,9 @@ export async function runBlock(
     const [program, ...words] = tokenize(line.replace(/; echo \$\?$/, ''));
     if (program !== 'mcpctl') throw new Error(`not a command of ours: ${line}`);
     const { stdout, stderr, code } = await runCli([...extra, ...words], { home, ...options });
-    runs.push({ line, shown: shown.join('\n'), real: `${stderr}${stdout}${wantsCode ? `${code}\n` : ''}`.trimEnd() });
+    // What is noted on the way comes before the result, an error after it.
+    const printed = stderr.startsWith('error:') ? stdout + stderr : stderr + stdout;
+    runs.push({ line, shown: shown.join('\n'), real: `${printed}${wantsCode ? `${code}\n` : ''}`.trimEnd() });
   }
   return runs;
 }

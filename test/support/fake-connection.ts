@@ -25,6 +25,7 @@ export function serverConfig(overrides: Partial<ServerConfig> = {}): ServerConfi
     target: 'files-server',
     definition: { type: 'stdio', command: 'files-server', args: [], env: {}, cwd: '/', inheritEnv: false },
     ...defaults,
+    endpoints: [],
     hash: 'hash-of-files',
     ...overrides,
   } as ServerConfig;

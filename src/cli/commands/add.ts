@@ -17,6 +17,9 @@ export const args = z.object({
   header: z._default(z.array(z.string()), []),
   env: z._default(z.array(z.string()), []),
   cwd: z.optional(z.string()),
+  clientId: z.optional(z.string()),
+  clientSecretEnv: z.optional(z.string()),
+  clientMetadataUrl: z.optional(z.string()),
 });
 
 export interface AddData {

@@ -22,14 +22,14 @@ export const secrets = ({ token }: z.infer<typeof args>): string[] => (token ===
 export const run: Run<typeof args, AuthSaveData> = async ({ server, token }, context) => {
   const { manager, signal, note, ask } = context;
   // Before anybody is asked for a token that cannot be stored.
-  manager.checkTokenFor(server);
+  manager.logins.checkToken(server);
   if (token !== undefined) {
     note(
       `warning: a token on the command line can be seen by other programs and stays in the shell's history; mcpctl auth-save ${server} asks for it`,
     );
   }
   const given = checked(token ?? (await askFor(server, context)), server);
-  const { account, store, file, announcement } = await manager.saveToken(server, given, {
+  const { account, store, file, announcement } = await manager.logins.saveToken(server, given, {
     signal,
     isAttended: ask !== undefined,
   });

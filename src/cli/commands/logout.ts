@@ -11,8 +11,9 @@ export interface LogoutData {
   readonly accounts: readonly string[];
 }
 
-export const run: Run<typeof args, LogoutData> = async ({ server, allAccounts }, { manager, signal, ask }) => {
-  const accounts = await manager.logout(server, { allAccounts, signal, isAttended: ask !== undefined });
+export const run: Run<typeof args, LogoutData> = async ({ server, allAccounts }, { manager, signal, ask, note }) => {
+  const { accounts, warnings } = await manager.logins.logout(server, { allAccounts, signal, isAttended: ask !== undefined });
+  for (const warning of warnings) note(`warning: ${warning}`);
   return { data: { server, accounts } };
 };
 

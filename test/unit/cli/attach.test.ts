@@ -42,6 +42,14 @@ describe('glance', () => {
   });
 });
 
+it.each(registry.find(({ name }) => name === 'add')!.flags.filter(({ value }) => value))(
+  'takes the word behind --$name of add for its value, not for the name of the server',
+  ({ name }) => {
+    const line = ['add', `--${name}`, 'value', 'x', 'https://a.example', '-c', 'file'];
+    expect(glance(line)).toMatchObject({ command: 'add', config: ['file'] });
+  },
+);
+
 it('knows every command of the registry that runs where it is typed', () => {
   const here = registry.filter(({ here, host, load, scope }) => (here || host || !load) && scope !== 'repl');
   expect([...hereCommands].sort()).toEqual(here.map(({ name }) => name).sort());

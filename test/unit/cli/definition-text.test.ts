@@ -57,6 +57,26 @@ describe('definitionText', () => {
     expect(shown).not.toContain('It runs in');
   });
 
+  it('shows the login of an address whole, and the variable that its secret comes from', () => {
+    const oauth = { clientId: 'c', clientSecretEnv: 'GITHUB_SECRET', authEndpoint: 'https://a', tokenEndpoint: 'https://b' };
+    const shown = text({ url: 'https://x.example', oauth, later: '${NO}' }, {}, { GITHUB_SECRET: 'canary' });
+    expect(shown).toContain(
+      [
+        '  oauth.clientId         "c"',
+        '  oauth.clientSecretEnv  "GITHUB_SECRET"',
+        '  oauth.authEndpoint     "https://a"',
+        '  oauth.tokenEndpoint    "https://b"',
+        '  later                  "${NO}"',
+        'It is given the values of these variables of yours:',
+        '  GITHUB_SECRET (set)',
+        'Fingerprint',
+      ].join('\n'),
+    );
+    expect(text({ url: 'https://x.example', oauth: { clientId: '${NO}', clientSecret: '${S}' } })).toContain(
+      'variables of yours:\n  S (not set)\nFingerprint',
+    );
+  });
+
   it('shows a value of 50 000 characters whole, and says how many fields there are to read', () => {
     const long = 'x'.repeat(50_000);
     expect(text({ command: 'c', args: [long] })).toContain(`"${long}"`);

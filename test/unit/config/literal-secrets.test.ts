@@ -24,6 +24,14 @@ describe('literalSecrets', () => {
   });
 });
 
+describe('wordsOf', () => {
+  it('has the secret of a login among its words, so that one written out is found', () => {
+    const words = (clientSecret: string) => literalSecrets(wordsOf({ url: 'https://x', oauth: { clientId: 'c', clientSecret } }));
+    expect(words('abc')).toEqual(['abc']);
+    expect(words('${SECRET}')).toEqual([]);
+  });
+});
+
 describe('masked', () => {
   it('hides the secrets of an entry and shows everything else', () => {
     const entry = {

@@ -42,6 +42,62 @@ describe('checkShape', () => {
     ],
     [{ pin: 1 }, 'pin: expected boolean, got number'],
     [{ oauth: { scopes: 'read' } }, 'oauth.scopes: expected array, got string'],
+    [{ oauth: { scopes: ['read write'] } }, 'oauth.scopes[0]: must be one scope, without spaces; a list has one entry for each'],
+    [{ oauth: { registration: 'dynamic' } }, 'oauth.registration: expected "auto", "static", "cimd", "dcr", got "dynamic"'],
+    [{ oauth: { registration: 'static' } }, 'oauth.registration: "static" needs "clientId"'],
+    [{ oauth: { registration: 'cimd' } }, 'oauth.registration: "cimd" needs "clientMetadataUrl"'],
+    [{ oauth: { clientSecret: 's' } }, 'oauth.clientSecret: needs "clientId"'],
+    [{ oauth: { privateKeyFile: 'k.pem' } }, 'oauth.privateKeyFile: needs "clientId"'],
+    [
+      { oauth: { clientId: 'c', clientSecret: 's', clientSecretEnv: 'S' } },
+      'oauth.clientSecretEnv: "clientSecret" and "clientSecretEnv" exclude each other; keep one',
+    ],
+    [
+      { oauth: { clientId: 'c', clientSecretEnv: 'planted-secret' } },
+      'oauth.clientSecretEnv: is the name of a variable, such as GITHUB_SECRET; the secret itself does not belong here',
+    ],
+    [{ oauth: { clientId: '${ID}' } }, 'oauth.clientId: variables are not expanded here, only in "clientSecret"'],
+    [{ oauth: { authEndpoint: 'https://a.example/x' } }, 'oauth.authEndpoint: needs "tokenEndpoint"'],
+    [{ oauth: { tokenEndpoint: 'https://a.example/x' } }, 'oauth.tokenEndpoint: needs "authEndpoint"'],
+    ...[
+      ['http://a.example/x', 'must be an https:// address (http:// only on this machine)'],
+      ['javascript:alert(1)', 'must be an https:// address (http:// only on this machine)'],
+      ['file:///etc/passwd', 'must be an https:// address (http:// only on this machine)'],
+      ['https://me:pw@a.example/x', 'must not hold a user name or password'],
+      ['https://a.example/x\ny', 'is not a URL'],
+      [`https://a.example/${'x'.repeat(8192)}`, 'is not a URL'],
+      ['a.example', 'is not a URL'],
+    ].map(([address, message]): [object, string] => [
+      { oauth: { authEndpoint: address, tokenEndpoint: 'https://a.example/t' } },
+      `oauth.authEndpoint: ${message}`,
+    ]),
+    ...['http://a.example/c.json', 'https://a.example', 'https://a.example/', 'http://127.0.0.1/c.json'].map(
+      (address): [object, string] => [
+        { oauth: { clientMetadataUrl: address } },
+        'oauth.clientMetadataUrl: must be an https:// address with a path, such as https://example.com/mcpctl.json',
+      ],
+    ),
+    [{ oauth: { resource: '/mcp' } }, 'oauth.resource: must be an absolute address without "#", such as https://example.com/mcp'],
+    [
+      { oauth: { resource: 'https://x/#a' } },
+      'oauth.resource: must be an absolute address without "#", such as https://example.com/mcp',
+    ],
+    [
+      { oauth: { resource: 'https://x', omitResource: true } },
+      'oauth.omitResource: "resource" and "omitResource" exclude each other',
+    ],
+    [{ oauth: { callbackPort: 0 } }, 'oauth.callbackPort: must be at least 1, got 0'],
+    [{ oauth: { callbackPort: 65_536 } }, 'oauth.callbackPort: must be at most 65535, got 65536'],
+    ...['*', 'https://login.internal', 'login.internal:443', 'a b', 'me@login.internal', 'login.internal/x', ''].map(
+      (host): [object, string] => [
+        { oauth: { allowHosts: ['10.0.0.7', 'Login.internal', '::1', '[fd00::1]', host] } },
+        'oauth.allowHosts[4]: must be a host name or an address, such as login.internal',
+      ],
+    ),
+    [
+      { oauth: { authorizationParams: { audience: 'x', State: 'mine' } } },
+      'oauth.authorizationParams.State: is set by mcpctl and cannot be configured',
+    ],
     [{ trust: { annotations: 1 } }, 'trust.annotations: expected boolean, got number'],
     [{ trust: 'yes' }, 'trust: expected object, got string'],
   ])('of a server with %j: %s', (entry, message) => {

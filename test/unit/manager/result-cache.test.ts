@@ -28,7 +28,7 @@ async function rig(cache: Partial<CacheOptions> = {}, config: Partial<ServerConf
   let calls = 0;
   let answer = async (n: number): Promise<CallToolResult> => ({ content: [{ type: 'text', text: `answer ${n}` }] });
   made.control.open = async (options) => {
-    await options.credentials?.();
+    await options.credentials?.token(options.signal);
     const connection = new FakeConnection();
     connection.call = () => answer(++calls);
     connections.push(connection);
@@ -253,10 +253,12 @@ describe('what one login was told', () => {
       savedAt,
       expiresAt: null,
       scopes: [],
+      issuedAt: null,
+      renewable: false,
     });
     const logins = {
       refresh: async () => {},
-      tokenFor: async () => state.account,
+      credentialsFor: () => ({ token: async () => state.account, refused: async () => undefined }),
       known: () => (state.account === undefined ? undefined : record(state.account)),
     };
     return { state, logins };

@@ -105,7 +105,9 @@ describe('calls', () => {
       if (one === ' ') await made.clock.advance(10);
       else await made.call();
     }
-    expect(made.server.breakers.refusal()?.message).toContain(`Server "files" ${why} and gets no calls for another `);
+    expect(made.server.endpoints.first.breakers.refusal()?.message).toContain(
+      `Server "files" ${why} and gets no calls for another `,
+    );
   });
 
   it('find the server degraded after 30 s, and healthy after 2 of them', async () => {
