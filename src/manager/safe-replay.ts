@@ -21,8 +21,8 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   /** How the first try was lost of which nobody knows whether it ran. */
   #lost: McpctlError | undefined;
-  /** The last failure was that of the call itself, not of the way to it. */
-  #isAnswered = false;
+  /** The last failure of the call itself; one of the way to it is another. */
+  #failed: unknown;
   #sends = 0;
   /** The server has answered in this session. One adopted from memory may be gone, and that is a failure to connect. */
   #isThere = true;
@@ -33,13 +33,12 @@ export class Delivery {
 
   /** Sends the call. Where an earlier try may have run, the tool is looked up first on this very connection. */
   async send<T>(connection: Connection, signal: AbortSignal, request: () => Promise<T>): Promise<T> {
-    this.#isAnswered = false;
     if (this.#lost && !this.#options.insist) await this.#confirm(connection, signal, this.#lost);
     this.#sends++;
     try {
       return await request();
     } catch (error) {
-      this.#isAnswered = true;
+      this.#failed = error;
       this.#isThere = connection.verified;
       if (!(error instanceof McpctlError) || error.delivered !== 'no') this.#lost ??= toMcpctlError(error);
       throw error;
@@ -70,7 +69,7 @@ export class Delivery {
     if (error.code === 'OUTCOME_UNKNOWN' || error.code === 'CANCELLED' || error.code === 'INTERNAL') return error;
     if (error.code === 'TIMEOUT' && isAborted) return this.#late(error);
     if (!this.#lost) return error.delivered === 'no' ? error : notDelivered(error);
-    const isAnswer = this.#isAnswered && error.delivered !== 'no' && !unanswered.has(error.code);
+    const isAnswer = error === this.#failed && error.delivered !== 'no' && !unanswered.has(error.code);
     return isAnswer ? error : this.#unknown(this.#lost, error);
   }
 

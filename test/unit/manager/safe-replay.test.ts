@@ -133,6 +133,16 @@ describe('a call whose answer was lost', () => {
     expect([calls, control.attempts]).toEqual([1, 5]);
   });
 
+  it.each(['AUTH_REQUIRED', 'SERVER_DISABLED', 'CONFIG_INVALID', 'PROTOCOL'] as const)(
+    'ends as OUTCOME_UNKNOWN when the way back fails with %s, which no repeat would change',
+    async (code) => {
+      const { call, control } = rig({ trusted: true, steps: [dies], reconnects: [new McpctlError(code, 'no way back')] });
+      const { error } = await call();
+      expect(error).toMatchObject({ code: 'OUTCOME_UNKNOWN', details: { cause: 'SERVER_EXITED', last: code } });
+      expect(control.attempts).toBe(2);
+    },
+  );
+
   it('and the answer of a later try counts, also one that says no', async () => {
     const no = new McpctlError('REQUEST_REFUSED', 'no such thing', { delivered: 'maybe' });
     const { call } = rig({ trusted: true, steps: [dies, fails(no)] });
