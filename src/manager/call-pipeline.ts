@@ -6,7 +6,7 @@ import type { Emitter } from '../core/events.js';
 import type { CallToolResult, ProgressInfo, Tool } from '../mcp/connection.js';
 import { deadline } from '../policy/deadline.js';
 import { type Attempt, compose, type Policy } from '../policy/policy.js';
-import { type RetryParts, retry } from '../policy/retry.js';
+import { isRefusal, type RetryParts, retry } from '../policy/retry.js';
 import type { Route } from './endpoint-set.js';
 import type { ManagedServer } from './managed-server.js';
 import { Delivery } from './safe-replay.js';
@@ -142,7 +142,9 @@ export function firstDelivery(): Policy {
       const isUndelivered = error instanceof McpctlError && error.delivered === 'no' && isDeadConnection(error);
       if (isSpent || !isUndelivered || attempt.signal.aborted) throw error;
       isSpent = true;
-      return operation(attempt);
+      return operation(attempt).catch((again: unknown) => {
+        throw isRefusal(again) ? error : again;
+      });
     }
   };
 }

@@ -2,7 +2,7 @@
 
 import type { RetryOptions } from '../config/schema.js';
 import type { Clock, Random } from '../core/clock.js';
-import type { McpctlError } from '../core/errors.js';
+import { McpctlError } from '../core/errors.js';
 import { failureClass } from './failure-class.js';
 import type { Policy } from './policy.js';
 import type { RetryBudget } from './retry-budget.js';
@@ -29,7 +29,7 @@ export interface RetryParts {
  * with Retry-After (`details.retryAfterMs`) is the wait, if it is no longer than 60 s. A wait that would not end before the operation
  * does is not begun.
  *
- * @throws the error of the last try, unchanged; the reason of the signal at once on abort, also while waiting.
+ * @throws the error of the last try that was made, unchanged; the reason of the signal at once on abort, also while waiting.
  */
 export function retry(
   { options, budget, successes, mayRepeat, onRetry }: RetryParts,
@@ -38,13 +38,17 @@ export function retry(
   const { clock, random } = time;
   return async (operation, attempt) => {
     budget.called();
+    let own: unknown;
     for (let tries = 1; ; tries++) {
       try {
         const result = await operation(tries === 1 ? attempt : { ...attempt, attempt: tries });
         successes.succeeded();
         return result;
       } catch (error) {
+        // Refused at once after failures of its own: those are the news.
+        if (own !== undefined && isRefusal(error)) throw own;
         if (attempt.signal.aborted || failureClass(error) === 'non-retryable') throw error;
+        own = error;
         successes.failed();
         const known = error as McpctlError;
         const maxAttempts = maxTries(options, successes.value);
@@ -63,4 +67,9 @@ export function retry(
       }
     }
   };
+}
+
+/** A circuit breaker let nothing through. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof McpctlError && error.code === 'CIRCUIT_OPEN';
 }

@@ -136,7 +136,7 @@ describe('checkShape', () => {
     expect(issuesOf(value)).toEqual([message]);
   });
 
-  it('gives durations in milliseconds, takes "0s" as no health checks, and the first endpoint as the address', () => {
+  it('gives durations in milliseconds, and takes "0s" as no health checks', () => {
     const { content } = checkShape(
       read({
         mcpServers: {
@@ -150,7 +150,7 @@ describe('checkShape', () => {
         defaults: { cache: { enabled: false } },
       }),
     );
-    expect(content?.mcpServers?.a).toMatchObject({ url: 'https://a', cache: { ttl: 30_000 }, health: { interval: 0 } });
+    expect(content?.mcpServers?.a).toMatchObject({ cache: { ttl: 30_000 }, health: { interval: 0 } });
     expect(content?.defaults?.cache).toEqual({ enabled: false });
   });
 });

@@ -258,6 +258,7 @@ describe('what one login was told', () => {
     });
     const logins = {
       refresh: async () => {},
+      retryNow: async () => {},
       credentialsFor: () => ({ token: async () => state.account, refused: async () => undefined }),
       known: () => (state.account === undefined ? undefined : record(state.account)),
     };

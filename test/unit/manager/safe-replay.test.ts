@@ -1,5 +1,6 @@
 /** What is sent again and what never, and what is told of a call of which nobody knows whether it ran. */
 import { describe, expect, it } from 'vitest';
+import { defaults } from '../../../src/config/schema.js';
 import { McpctlError, type McpctlErrorOptions } from '../../../src/core/errors.js';
 import { runToolCall, type ToolCall } from '../../../src/manager/call-pipeline.js';
 import { ManagedServer } from '../../../src/manager/managed-server.js';
@@ -38,11 +39,14 @@ interface RigOptions {
   readonly listed?: readonly Tool[];
   /** How attempts to connect after the first one end. */
   readonly reconnects?: readonly (McpctlError | 'ok')[];
+  /** In a row, until the breaker opens. */
+  readonly maxFailures?: number;
 }
 
-function rig({ trusted = false, steps, listed = [readOnly], reconnects = [] }: RigOptions) {
+function rig({ trusted = false, steps, listed = [readOnly], reconnects = [], maxFailures = 100 }: RigOptions) {
   const made = fakeParts({ longLived: false });
-  const config = serverConfig({ trust: { annotations: trusted } });
+  const circuitBreaker = { ...defaults.circuitBreaker, maxFailures, minSamples: 1000 };
+  const config = serverConfig({ trust: { annotations: trusted }, circuitBreaker });
   const left = [...steps];
   const connections: FakeConnection[] = [];
   let calls = 0;
@@ -171,6 +175,15 @@ describe('a call that provably did not arrive', () => {
     expect(error).toMatchObject({ code: 'UNAVAILABLE', delivered: 'no' });
     // 5 tries, the first of which was delivered anew.
     expect(calls).toBe(6);
+  });
+
+  it('tells its own failure also when the breaker opens under it, at the fifth', async () => {
+    const { call } = rig({ steps: Array.from({ length: 9 }, () => fails(refused())), listed: [echoTool], maxFailures: 5 });
+    const { error, calls } = await call({ tool: echoTool });
+    expect(error).toMatchObject({ code: 'UNAVAILABLE', delivered: 'no' });
+    expect(calls).toBe(5);
+    const next = await call({ tool: echoTool });
+    expect(next).toMatchObject({ error: { code: 'CIRCUIT_OPEN' }, calls: 5 });
   });
 
   it('because its server could not be connected to, is not tried again by the call: that is a failure to connect', async () => {

@@ -33,7 +33,9 @@ function managed(config: Partial<ServerConfig> = {}, options: Parameters<typeof 
     connections.push(connection);
     return connection;
   };
-  const server = new ManagedServer(serverConfig(config), made.parts);
+  // What fails is counted once, not as often as it would be tried again.
+  const retry = { ...defaults.retry, strategy: 'none' as const };
+  const server = new ManagedServer(serverConfig({ retry, ...config }), made.parts);
   const call = (name = 'echo') => {
     const toolCall = { server: 'files', tool: { ...echoTool, name }, args: {}, timeouts: { callMs: 1000, callTotalMs: 5000 } };
     return runAttempt(signal, (first) => runToolCall(toolCall, first, { ...made.parts, server })).then(
@@ -44,8 +46,11 @@ function managed(config: Partial<ServerConfig> = {}, options: Parameters<typeof 
   return { ...made, connections, trouble, server, call };
 }
 
-const failure = (code: ErrorCode = 'UNAVAILABLE', details: Record<string, unknown> = { status: 500 }) =>
-  new McpctlError(code, 'broken', { details, delivered: 'maybe', server: 'files' });
+const failure = (
+  code: ErrorCode = 'UNAVAILABLE',
+  details: Record<string, unknown> = { status: 500 },
+  delivered: 'no' | 'maybe' = 'maybe',
+) => new McpctlError(code, 'broken', { details, delivered, server: 'files' });
 const refused = new McpctlError('UNAVAILABLE', 'refused', { details: { reason: 'refused' }, delivered: 'no' });
 
 const changes = ({ log }: Made) =>
@@ -56,7 +61,7 @@ async function openedByCalls(config: Partial<ServerConfig> = {}, options: Parame
   const made = managed(config, options);
   made.trouble.call = failure();
   await made.server.life.connect();
-  for (let i = 0; i < 5; i++) expect(await made.call()).toBe('UNAVAILABLE');
+  for (let i = 0; i < 5; i++) expect(await made.call()).toBe('OUTCOME_UNKNOWN');
   return made;
 }
 
@@ -123,7 +128,7 @@ describe('calls', () => {
   it.each([
     failure('REQUEST_REFUSED', { rpcCode: -32602 }),
     failure('AUTH_REQUIRED', {}),
-    failure('UNAVAILABLE', { status: 429 }),
+    failure('UNAVAILABLE', { status: 429 }, 'no'),
     failure('TOO_LARGE', {}),
   ])('that end with $code $details do not open it, however many', async (error) => {
     const made = managed();
@@ -178,7 +183,7 @@ describe('connecting', () => {
   it('is not tried for 50 calls while it is open, which leave the state alone', async () => {
     const made = managed();
     made.trouble.connect = refused;
-    for (let i = 0; i < 5; i++) expect(await made.call()).toBe('UNAVAILABLE');
+    for (let i = 0; i < 5; i++) expect(await made.call()).toBe('OUTCOME_UNKNOWN');
     const before = made.server.snapshot();
     for (let i = 0; i < 50; i++) expect(await made.call()).toBe('CIRCUIT_OPEN');
     expect(made.control.attempts).toBe(5);
@@ -283,7 +288,8 @@ describe('a tool with a breaker of its own', () => {
   it('opens after 2 failures without its server, and is refused together with it', async () => {
     const made = managed({ circuitBreaker });
     made.trouble.call = failure();
-    for (const expected of ['UNAVAILABLE', 'UNAVAILABLE', 'CIRCUIT_OPEN']) expect(await made.call('search')).toBe(expected);
+    for (const expected of ['OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', 'CIRCUIT_OPEN'])
+      expect(await made.call('search')).toBe(expected);
     expect(made.server.endpoints.first.breakers.status()).toMatchObject({
       breaker: { state: 'closed', consecutiveFailures: 0 },
       tools: [{ tool: 'search', state: 'open', rejected: 1 }],
