@@ -31,6 +31,8 @@ const adoptable: ReadonlySet<string> = new Set<keyof ServerConfig>([
   'concurrency',
   'circuitBreaker',
   'trust',
+  'endpoints',
+  'balance',
   'tools',
 ]);
 

@@ -2,6 +2,7 @@
 
 import type { EndpointAddress, ServerConfig } from '../config/schema.js';
 import { hashOf } from '../config/canonical.js';
+import { McpctlError } from '../core/errors.js';
 import { Emitter } from '../core/events.js';
 import type { Connection, Tool } from '../mcp/connection.js';
 import { Balancer } from '../policy/balancer.js';
@@ -92,17 +93,21 @@ export class EndpointSet implements AsyncDisposable {
     this.#endpoints = config.endpoints.map((address) => {
       const present = before.get(address.target);
       before.delete(address.target);
-      if (!present) return this.#make(address);
-      present.adopt(endpointConfig(config, address), address.weight);
-      return present;
+      present?.adopt(endpointConfig(config, address), address.weight);
+      return present ?? this.#make(address);
     });
+    // Those that are new are connected like the others.
+    if (this.life.current && this.#options.parts.longLived) void this.life.connection(new AbortController().signal);
     for (const endpoint of before.values()) {
       const leaving = endpoint[Symbol.asyncDispose]().finally(() => this.#leaving.delete(leaving));
       this.#leaving.add(leaving);
     }
   }
 
-  /** Runs a request on the endpoint whose turn it is, behind its circuit breaker. */
+  /**
+   * Runs a request on the endpoint whose turn it is, behind its circuit breaker. What one endpoint provably did not get is sent to the
+   * next at once; what it may have got is for others to judge.
+   */
   async use<T>(
     { tool, route, attempt }: { tool?: string; route: Route; attempt: Attempt },
     request: (connection: Connection, attempt: Attempt, endpoint: Endpoint) => Promise<T>,
@@ -113,10 +118,21 @@ export class EndpointSet implements AsyncDisposable {
       route.tried.clear();
       endpoint = this.#pick(route.tried) ?? this.foremost;
     }
-    route.tried.add(endpoint.id);
-    const chosen = endpoint;
-    const guard: Policy = chosen.breakers.guard(tool);
-    return guard((current) => chosen.use(current.signal, (connection) => request(connection, current, chosen)), attempt);
+    for (;;) {
+      const chosen: Endpoint = endpoint;
+      route.tried.add(chosen.id);
+      const guard: Policy = chosen.breakers.guard(tool);
+      try {
+        return await guard(
+          (current) => chosen.use(current.signal, (connection) => request(connection, current, chosen)),
+          attempt,
+        );
+      } catch (error) {
+        const next = !attempt.signal.aborted && isPassedOn(error) ? this.#pick(route.tried) : undefined;
+        if (!next) throw error;
+        endpoint = next;
+      }
+    }
   }
 
   /** Of all endpoints together. */
@@ -165,19 +181,26 @@ export class EndpointSet implements AsyncDisposable {
     return this.#active;
   }
 
-  /**
-   * Leaves out an endpoint whose tools are not those of the server: a call for one of them would mean something else there. Told once.
-   */
-  async compareTools(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
-    const expected = this.#options.tools();
+  /** The list of tools by which the endpoints are measured is another one, or an endpoint is there that was not. */
+  compareTools(): void {
+    if (this.#endpoints.length < 2 || !this.#options.parts.longLived) return;
+    for (const endpoint of this.#endpoints) void this.#compare(endpoint).catch(() => {});
+  }
+
+  /** Leaves out an endpoint whose tools are not those of the server: a call would mean something else there. Told once. */
+  async #compare(endpoint: Endpoint): Promise<void> {
     const connection = endpoint.life.current;
-    if (!expected || !connection || this.#endpoints.length < 2) return;
-    const { tools } = await connection.listTools(signal);
-    const difference = differenceOf(expected, tools);
-    if (difference !== null && endpoint.leftOut === null) {
+    if (!connection || !this.#options.tools()) return;
+    const limit = new AbortController();
+    const { parts } = this.#options;
+    const cancel = parts.clock.after(this.#config.timeouts.listMs, () => limit.abort(new Error('no list in time')));
+    const { tools } = await connection.listTools(limit.signal).finally(cancel);
+    const expected = this.#options.tools();
+    const difference = expected ? differenceOf(expected, tools) : null;
+    if (difference !== null && difference !== endpoint.leftOut) {
       const { name } = this.#config;
       const message = `${endpoint.config.target} of "${name}" gets no calls: ${difference}`;
-      this.#options.parts.events.emit({ type: 'warning', server: name, message });
+      parts.events.emit({ type: 'warning', server: name, message });
     }
     endpoint.leftOut = difference;
   }
@@ -201,7 +224,7 @@ export class EndpointSet implements AsyncDisposable {
 
   #connected(endpoint: Endpoint): void {
     this.#options.onConnected();
-    if (this.#options.parts.longLived) void this.compareTools(endpoint, new AbortController().signal).catch(() => {});
+    if (this.#options.parts.longLived) void this.#compare(endpoint).catch(() => {});
   }
 
   #partsOf(config: ServerConfig, weight: number, parts: ManagerParts, onConnected?: () => void) {
@@ -235,3 +258,17 @@ function differenceOf(expected: readonly Tool[], found: readonly Tool[]): string
   const more = found.find(({ name }) => !known.has(name));
   return more ? `it has a tool ${JSON.stringify(more.name)} that the others lack` : null;
 }
+
+/** Nothing of the request has reached the endpoint, and another one may be better off. */
+function isPassedOn(error: unknown): boolean {
+  return error instanceof McpctlError && error.delivered === 'no' && elsewhere.has(error.code);
+}
+
+const elsewhere: ReadonlySet<string> = new Set([
+  'UNAVAILABLE',
+  'SERVER_EXITED',
+  'TIMEOUT',
+  'CIRCUIT_OPEN',
+  'OVERLOADED',
+  'CRASH_LOOP',
+]);

@@ -47,7 +47,10 @@ export class ManagedServer implements AsyncDisposable {
       config,
       clock,
       login: () => this.#login(),
-      onTools: (tools) => this.#recall.remember({ tools }),
+      onTools: (tools) => {
+        this.#recall.remember({ tools });
+        this.endpoints.compareTools();
+      },
     });
     this.#changes = new ToolChanges({
       clock,

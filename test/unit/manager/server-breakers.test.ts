@@ -183,7 +183,7 @@ describe('connecting', () => {
   it('is not tried for 50 calls while it is open, which leave the state alone', async () => {
     const made = managed();
     made.trouble.connect = refused;
-    for (let i = 0; i < 5; i++) expect(await made.call()).toBe('OUTCOME_UNKNOWN');
+    for (let i = 0; i < 5; i++) expect(await made.call()).toBe('UNAVAILABLE');
     const before = made.server.snapshot();
     for (let i = 0; i < 50; i++) expect(await made.call()).toBe('CIRCUIT_OPEN');
     expect(made.control.attempts).toBe(5);
