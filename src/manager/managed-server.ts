@@ -1,6 +1,5 @@
 /** One server of the manager: its life, its tools, what is remembered of it, and how it looks in `status`. */
 
-import { loginId } from '../config/accounts.js';
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
 import { McpctlError } from '../core/errors.js';
@@ -13,6 +12,7 @@ import { runAttempt } from '../policy/policy.js';
 import { CallsInFlight } from './calls-in-flight.js';
 import { HealthMonitor } from './health.js';
 import { Latency } from './latency.js';
+import { LoginInForce } from './login-in-force.js';
 import type { ManagerParts } from './manager-parts.js';
 import { ServerCache } from './server-cache.js';
 import { type LifecycleHooks, ServerLifecycle, withSignal } from './server-lifecycle.js';
@@ -43,7 +43,7 @@ export class ManagedServer implements AsyncDisposable {
   /** What is taken for granted of a server that has not answered yet; not remembered. */
   #assumed: EraVerdict | undefined;
   #inFlight = 0;
-  #connectedAs: { readonly login: string | undefined } | undefined;
+  readonly #login: LoginInForce;
 
   /** @param after resolves when the server is gone whose place this one takes; never rejects */
   constructor(
@@ -54,12 +54,9 @@ export class ManagedServer implements AsyncDisposable {
     this.#config = config;
     const { clock, random, events, memories } = parts;
     this.#isAllowed = toolFilter(config.tools);
-    this.cache = new ServerCache({
-      config,
-      clock,
-      login: () => this.#login(),
-      onTools: (tools) => this.#recall.remember({ tools }),
-    });
+    this.#login = new LoginInForce(() => parts.logins?.known(this.#config));
+    const login = () => this.#login.id({ isConnected: this.life.current !== undefined });
+    this.cache = new ServerCache({ config, clock, login, onTools: (tools) => this.#recall.remember({ tools }) });
     this.#relist = new Debounced(relistPace, clock, () => this.#listAgain());
     this.#health = new HealthMonitor({
       clock,
@@ -124,7 +121,7 @@ export class ManagedServer implements AsyncDisposable {
       clientVersion: parts.clientVersion,
       // Not awaited here: a process need not wait for it to be started.
       remembered: this.#remembering.then(() => this.#assumed ?? (this.#recall.memory.era as EraVerdict | undefined)),
-      ...(parts.logins && { credentials: () => this.#credentials(parts.logins!, signal) }),
+      ...(parts.logins && { credentials: () => this.#token(parts.logins!, signal) }),
       signal,
       onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
@@ -140,18 +137,10 @@ export class ManagedServer implements AsyncDisposable {
     });
   }
 
-  async #credentials(logins: NonNullable<ManagerParts['logins']>, signal: AbortSignal): Promise<string | undefined> {
+  async #token(logins: NonNullable<ManagerParts['logins']>, signal: AbortSignal): Promise<string | undefined> {
     const token = await logins.tokenFor(this.config, signal);
-    const known = token === undefined ? undefined : logins.known(this.config);
-    this.#connectedAs = { login: known && loginId(known) };
+    this.#login.connectedWith(token);
     return token;
-  }
-
-  /** Who the server takes us for: by the open connection, or by what is stored for the next one. */
-  #login(): string | undefined {
-    if (this.life.current && this.#connectedAs) return this.#connectedAs.login;
-    const known = this.parts.logins?.known(this.config);
-    return known && loginId(known);
   }
 
   /** Read when the server is stopped, by which time its memory is there. */
