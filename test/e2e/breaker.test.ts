@@ -63,7 +63,7 @@ describe('single commands in a loop', () => {
     await using home = await homeWith({ it: { ...faultServer(), circuitBreaker: { maxFailures: 1, timeout: '1s' }, ...once } });
     const run = (words: string) => runCli([...words.split(' '), '--json'], { home });
     const state = async () => (documentOf(await run('breaker it')) as Shown).breaker.state;
-    expect((await run('call it/crash')).code).toBe(4);
+    expect((await run('call it/crash')).code).toBe(8);
     const { openUntil } = (documentOf(await run('breaker it')) as Shown).breaker;
     // The file holds it: a command that starts after this moment may call.
     while (Date.now() <= Date.parse(openUntil ?? '')) await run('servers');

@@ -38,6 +38,10 @@ describe('loadConfig', () => {
       target: 'npx',
       definition: { type: 'stdio', command: 'npx', args: [], env: Object.create(null), cwd: home.projectDir, inheritEnv: false },
       shown: { type: 'stdio', command: 'npx', args: [], env: Object.create(null), cwd: home.projectDir, inheritEnv: false },
+      endpoints: [],
+      balance: 'round-robin',
+      stateless: false,
+      pool: { min: 0, max: 1, maxIdle: 1, maxIdleMs: 300_000, maxLifetimeMs: 1_800_000, waitMs: 30_000 },
       protocol: 'auto',
       timeouts: { connectMs: 10_000, initializeMs: 60_000, listMs: 30_000, callMs: 60_000, callTotalMs: 600_000 },
       health: { intervalMs: 30_000, timeoutMs: 5_000 },
@@ -245,7 +249,7 @@ describe('loadConfig', () => {
     await using home = await tempHome();
     await home.writeConfig(
       [
-        '{ "sarvers": {}, "$schema": "x", "metrics": {}, "defaults": { "pool": {}, "timeouts": { "cal": "1s" } },',
+        '{ "sarvers": {}, "$schema": "x", "metrics": {}, "defaults": { "timeouts": { "cal": "1s" } },',
         '  "mcpServers": {',
         '    "a": { "command": "x", "agrs": [], "timeout": 10000, "pin": false, "headers": {}, "timeouts": { "idle": "1s" } },',
         '    "A": { "url": "https://x.example", "cwd": "/", "xyzzy": 1 } } }',
@@ -255,8 +259,7 @@ describe('loadConfig', () => {
     expect(warnings(config)).toEqual([
       'warning 1:3 sarvers: unknown key "sarvers" is ignored',
       'warning 1:34 metrics: "metrics" has no effect in this version',
-      'warning 1:63 defaults.pool: "pool" has no effect in this version',
-      'warning 1:89 defaults.timeouts.cal: unknown key "cal" is ignored; did you mean "call"?',
+      'warning 1:77 defaults.timeouts.cal: unknown key "cal" is ignored; did you mean "call"?',
       'warning 3:28 mcpServers.a.agrs: unknown key "agrs" is ignored; did you mean "args"?',
       'warning 3:40 mcpServers.a.timeout: unknown key "timeout" is ignored; mcpctl writes "timeouts": { "call": "60s" }',
       'warning 3:58 mcpServers.a.pin: "pin" has no effect in this version',
