@@ -2,7 +2,6 @@
 
 import { formatProblem } from '../config/position.js';
 import type { Config, ServerConfig } from '../config/schema.js';
-import { type McpctlError, toMcpctlError } from '../core/errors.js';
 import { Emitter } from '../core/events.js';
 import type { CallToolResult, Tool } from '../mcp/connection.js';
 import { checkInput } from '../mcp/json-schema.js';
@@ -10,6 +9,7 @@ import { openConnection } from '../mcp/open-connection.js';
 import { runAttempt } from '../policy/policy.js';
 import { Semaphore } from '../policy/semaphore.js';
 import { runToolCall } from './call-pipeline.js';
+import type { ClearedCaches } from './clear-caches.js';
 import type { ConfigChange } from './config-change.js';
 import type { ManagedServer } from './managed-server.js';
 import { type LoginList, ManagerLogins } from './manager-logins.js';
@@ -45,12 +45,6 @@ export interface CallRequest {
   readonly retryUnsafe?: boolean;
   /** Asks the server although a result is kept. */
   readonly isAnew?: boolean;
-}
-
-/** What `cache clear` did to one server. */
-export interface ClearedCache {
-  readonly server: string;
-  readonly entries: number;
 }
 
 const noChange: ConfigChange = { added: [], removed: [], changed: [] };
@@ -175,16 +169,9 @@ export class Manager implements AsyncDisposable {
   }
 
   /** Forgets what is kept of the named servers, here and on the disk. @throws McpctlError `UNKNOWN_SERVER`, before anything is done */
-  async clearCaches(names: readonly string[]): Promise<{ cleared: ClearedCache[]; failures: McpctlError[] }> {
-    const failures: McpctlError[] = [];
+  async clearCaches(names: readonly string[]): Promise<ClearedCaches> {
     const servers = names.map((name) => this.#servers.get(name));
-    const cleared = await Promise.all(
-      servers.map(async (server) => {
-        const entries = await server.clearCache().catch((error: unknown) => void failures.push(toMcpctlError(error)));
-        return entries === undefined ? [] : [{ server: server.config.name, entries }];
-      }),
-    );
-    return { cleared: cleared.flat(), failures };
+    return (await import('./clear-caches.js')).clearCaches(servers);
   }
 
   /** One round trip. @returns milliseconds */

@@ -238,6 +238,7 @@ const cases: readonly Case[] = [
           lastSuccessAt: null,
         },
         tools: [],
+        endpoints: [],
       }),
   },
   {

@@ -3,7 +3,8 @@
 import * as z from 'zod/mini';
 import { formatDuration } from '../../core/duration.js';
 import { McpctlError } from '../../core/errors.js';
-import type { CachedThing, CacheStatus, ClearedCache } from '../../manager/manager.js';
+import type { ClearedCache } from '../../manager/clear-caches.js';
+import type { CachedThing, CacheStatus } from '../../manager/manager.js';
 import type { Run, Text, TextOptions } from '../command.js';
 import { paint, table } from '../render.js';
 
