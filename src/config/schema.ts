@@ -149,12 +149,17 @@ export type Balance = 'round-robin' | 'least-connections' | 'weighted' | 'health
 
 /** Connections to one endpoint. */
 export interface PoolLimits {
+  /** Opened ahead, and not let go for being idle. */
   readonly min: number;
+  /** At most, those being opened included. */
   readonly max: number;
-  /** Without calls, beyond `min`. */
+  /** Idle ones beyond this are let go at once. */
   readonly maxIdle: number;
+  /** An idle one is let go after this. */
   readonly maxIdleMs: number;
+  /** One is let go at this age ± 10 %, as soon as nobody uses it: not all of them at the same time. */
   readonly maxLifetimeMs: number;
+  /** How long a call waits for one before `OVERLOADED`. */
   readonly waitMs: number;
 }
 

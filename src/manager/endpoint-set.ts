@@ -6,12 +6,11 @@ import { McpctlError } from '../core/errors.js';
 import { Emitter } from '../core/events.js';
 import type { Connection, Tool } from '../mcp/connection.js';
 import { Balancer } from '../policy/balancer.js';
-import type { BreakerStatus } from '../policy/circuit-breaker.js';
 import type { Attempt, Policy } from '../policy/policy.js';
 import { Endpoint, type PoolStatus } from './endpoint.js';
 import { GroupLife } from './group-life.js';
 import type { ManagerParts } from './manager-parts.js';
-import type { BreakerVerb, ServerBreakersStatus } from './server-breakers.js';
+import type { BreakersOfServer, BreakerVerb } from './server-breakers.js';
 import type { ServerLife } from './server-life.js';
 import type { ServerStatusName } from './server-state.js';
 import type { EndpointStatus, ManagerEvent } from './server-status.js';
@@ -144,7 +143,7 @@ export class EndpointSet implements AsyncDisposable {
   }
 
   /** The circuit breakers: of the endpoint that speaks for the server, and of each one where there are several. */
-  breakers(): ServerBreakersStatus & { readonly endpoints: readonly (BreakerStatus & { readonly target: string })[] } {
+  breakers(): BreakersOfServer {
     const several = this.#endpoints.length > 1 ? this.#endpoints : [];
     const endpoints = several.map(({ config, breakers }) => ({ target: config.target, ...breakers.status().breaker }));
     return { ...this.foremost.breakers.status(), endpoints };

@@ -14,14 +14,14 @@ import type { ConfigChange } from './config-change.js';
 import type { ManagedServer } from './managed-server.js';
 import { type LoginList, ManagerLogins } from './manager-logins.js';
 import type { ManagerParts } from './manager-parts.js';
-import type { BreakerVerb, ServerBreakersStatus } from './server-breakers.js';
+import type { BreakerVerb, BreakersOfServer } from './server-breakers.js';
 import type { CachedThing, CacheStatus } from './server-cache.js';
 import { withSignal } from './server-lifecycle.js';
 import { isUsable, ServerSet } from './server-set.js';
 import type { ManagerEvent, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
 
-export type { CachedThing, CacheStatus, CallToolResult, ConfigChange, LoginList, ServerBreakersStatus, ServerStatus, Tool };
+export type { CachedThing, CacheStatus, CallToolResult, ConfigChange, LoginList, BreakersOfServer, ServerStatus, Tool };
 
 export interface ManagerOptions extends Omit<ManagerParts, 'events' | 'connects' | 'openConnection'> {
   /** Of this process, for lock files. */
@@ -180,7 +180,7 @@ export class Manager implements AsyncDisposable {
   }
 
   /** The circuit breakers of a server. @throws McpctlError `UNKNOWN_SERVER` */
-  breakers(name: string): ServerBreakersStatus {
+  breakers(name: string): BreakersOfServer {
     return this.#servers.get(name).endpoints.breakers();
   }
 

@@ -21,12 +21,18 @@ import type { ConnectGate } from './server-lifecycle.js';
 
 export type BreakerVerb = 'open' | 'close' | 'reset';
 
-/** `breaker <server> --json`. */
+/** Of one endpoint. */
 export interface ServerBreakersStatus {
   readonly server: string;
   readonly breaker: BreakerStatus;
   /** Those with a breaker of their own. */
   readonly tools: readonly (BreakerStatus & { readonly tool: string })[];
+}
+
+/** `breaker <server> --json`. */
+export interface BreakersOfServer extends ServerBreakersStatus {
+  /** Empty for a server with one; else `breaker` is that of the endpoint that speaks for the server. */
+  readonly endpoints: readonly (BreakerStatus & { readonly target: string })[];
 }
 
 type Records = Readonly<Record<string, BreakerRecord>>;

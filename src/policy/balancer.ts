@@ -1,8 +1,7 @@
 /** Which of several endpoints gets the next call. Chooses only; opens nothing and counts nothing. */
+import type { Balance } from '../config/schema.js';
 import type { Random } from '../core/clock.js';
 import { unreachable } from '../core/errors.js';
-
-export type Balance = 'round-robin' | 'least-connections' | 'weighted' | 'health' | 'response-time' | 'random' | 'priority';
 
 /** What is known of an endpoint at the moment of the choice. */
 export interface Candidate {

@@ -1,20 +1,9 @@
 /** Connections kept for use: lent out and taken back, never more than allowed, let go when idle or old. Knows nothing of what it keeps. */
+import type { PoolLimits } from '../config/schema.js';
 import type { Cancel, Clock, Random } from '../core/clock.js';
 import { McpctlError } from '../core/errors.js';
 
-export interface PoolOptions {
-  /** Members that are opened ahead, and not let go for being idle. */
-  readonly min: number;
-  /** Most members, those being opened included. */
-  readonly max: number;
-  /** Idle members beyond this are let go at once. */
-  readonly maxIdle: number;
-  /** An idle member is let go after this many milliseconds. */
-  readonly maxIdleMs: number;
-  /** A member is let go at this age in milliseconds, ± 10 %, as soon as nobody uses it: not all of them at the same time. */
-  readonly maxLifetimeMs: number;
-  /** How long one waits for a member before `OVERLOADED`, in milliseconds. */
-  readonly waitMs: number;
+export interface PoolOptions extends PoolLimits {
   /** How many may use one member at the same time; 1 = each its own. */
   readonly sharing: number;
   /** Idle members are checked when nothing was heard of them for this many milliseconds; 0 = never. */

@@ -105,6 +105,8 @@ describe('the REPL with three real servers', () => {
     const after = terminal.text.length;
     terminal.type(`sta${keys.tab}${keys.tab}${keys.tab}`);
     await terminal.waitFor(/everything +filesystem +memory/, { after });
+    // Its status is asked for once, so it has to be there by then.
+    await terminal.waitFor('+ filesystem connected');
     terminal.type(`f${keys.tab}${keys.enter}`);
     await terminal.waitFor(/status filesystem[\s\S]*1 connected/, { after });
   });
@@ -351,7 +353,7 @@ describe('the history', () => {
     await using home = await homeWith({ fault });
     await home.write('state/history/in-the-way', '');
     await using terminal = startTerminal([], { home });
-    await terminal.waitFor(/error: Cannot read the history/);
+    await terminal.waitFor(/error: Cannot read the history[\s\S]*mcpctl> /);
     expect(await run(terminal, 'call fault/echo text=works')).toContain('\nworks');
     terminal.type(keys.ctrlD);
     expect((await terminal.exited).code).toBe(0);

@@ -2,14 +2,14 @@
 
 import * as z from 'zod/mini';
 import { McpctlError } from '../../core/errors.js';
-import type { ServerBreakersStatus } from '../../manager/manager.js';
+import type { BreakersOfServer } from '../../manager/manager.js';
 import { timeOfDay } from '../breaker-news.js';
 import type { Run, Text } from '../command.js';
 import { paint } from '../render.js';
 
 export const args = z.object({ server: z.string(), action: z.optional(z.enum(['open', 'close', 'reset'])) });
 
-export const run: Run<typeof args, ServerBreakersStatus> = async ({ server, action }, { manager }) => {
+export const run: Run<typeof args, BreakersOfServer> = async ({ server, action }, { manager }) => {
   manager.snapshot([server]);
   if (action && !manager.longLived) {
     throw new McpctlError('NO_MANAGER', `breaker ${server} ${action} needs a manager that stays, and none is running`, {
@@ -22,10 +22,15 @@ export const run: Run<typeof args, ServerBreakersStatus> = async ({ server, acti
   return { data: manager.breakers(server) };
 };
 
-type Breaker = ServerBreakersStatus['breaker'];
+type Breaker = BreakersOfServer['breaker'];
 
-export const text: Text<ServerBreakersStatus> = ({ server, breaker, tools }, { color }) => {
-  const all: [string, Breaker][] = [[server, breaker], ...tools.map((one): [string, Breaker] => [`${server}/${one.tool}`, one])];
+export const text: Text<BreakersOfServer> = ({ server, breaker, tools, endpoints }, { color }) => {
+  const own = endpoints.length === 0 ? [breaker] : endpoints;
+  const of = (one: Breaker) => ('target' in one ? `${server} at ${String(one.target)}` : server);
+  const all: [string, Breaker][] = [
+    ...own.map((one): [string, Breaker] => [of(one), one]),
+    ...tools.map((one): [string, Breaker] => [`${server}/${one.tool}`, one]),
+  ];
   const { green, yellow, red, dim } = paint(color);
   const hue = { closed: green, 'half-open': yellow, open: red };
   return all

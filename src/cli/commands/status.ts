@@ -121,13 +121,23 @@ export const text: Text<StatusData> = ({ servers, counts }, options) => {
     'needs-auth': chalk.yellow,
     untrusted: chalk.yellow,
   };
-  const rows = servers.map((server) => [
-    `${hue[server.status](marks[server.status])} ${server.name}`,
-    hue[server.status](server.status) + chalk.yellow(troubleOf(server)),
-    server.tools === null ? '-' : String(server.tools),
-    server.latencyMs ? formatDuration(server.latencyMs.p50) : '-',
-    server.transport,
-    noteOn(server),
+  const rows = servers.flatMap((server) => [
+    [
+      `${hue[server.status](marks[server.status])} ${server.name}`,
+      hue[server.status](server.status) + chalk.yellow(troubleOf(server)),
+      server.tools === null ? '-' : String(server.tools),
+      server.latencyMs ? formatDuration(server.latencyMs.p50) : '-',
+      server.transport,
+      noteOn(server),
+    ],
+    ...server.endpoints.map(({ status, breaker, target, leftOut }) => [
+      `  ${hue[status](marks[status])}`,
+      hue[status](status) + chalk.yellow(circuitOf(breaker)),
+      '',
+      '',
+      '',
+      leftOut === null ? target : `${target} gets no calls: ${leftOut}`,
+    ]),
   ]);
   const head = [
     { head: 'SERVER' },
@@ -158,8 +168,11 @@ function hintLines(servers: readonly ServerStatus[]): string[] {
 
 /** What its name of a state does not say. */
 function troubleOf({ breaker, health }: ServerStatus): string {
-  if (breaker.state === 'closed') return health === 'degraded' ? ' (degraded)' : '';
-  return ` (circuit ${breaker.state})`;
+  return circuitOf(breaker) || (health === 'degraded' ? ' (degraded)' : '');
+}
+
+function circuitOf({ state }: Pick<ServerStatus['breaker'], 'state'>): string {
+  return state === 'closed' ? '' : ` (circuit ${state})`;
 }
 
 function noteOn({ status, lastError, retryAt, target, attempt, breaker }: ServerStatus): string {

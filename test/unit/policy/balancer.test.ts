@@ -1,7 +1,8 @@
 /** Every way to choose an endpoint, and what holds for all of them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Balance, Balancer, type Candidate } from '../../../src/policy/balancer.js';
+import type { Balance } from '../../../src/config/schema.js';
+import { Balancer, type Candidate } from '../../../src/policy/balancer.js';
 import { EndpointHealth } from '../../../src/policy/endpoint-health.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
