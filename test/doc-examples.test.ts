@@ -3,6 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { block, runBlock, type ShownRun } from './support/doc-examples.js';
 import { scriptedBrowser, startOAuthRig } from './support/oauth-rig.js';
 import { runCli } from './support/run-cli.js';
+import { startFixture } from './fixtures/http-rig.js';
+import { managerIn } from './e2e/managed.js';
+import { waitFor } from './support/wait-for.js';
 import { type TempHome, tempHome } from './support/temp-home.js';
 
 /** The folders of a test as those of Ann, and what differs from run to run. */
@@ -127,4 +130,45 @@ describe('docs/authentication.md', () => {
     const [done] = await runBlock(typed, { home: it.home, env: it.env });
     it.expectSame(done!);
   });
+});
+
+describe('docs/resilience.md', () => {
+  it('shows a server that goes down and comes back', async () => {
+    const page = 'docs/resilience.md';
+    const asWritten = (text: string) =>
+      text
+        .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:8080')
+        .replace(/another [\d.]+ \w+/, 'another while')
+        .replace(/[\d.]+ (m?s\b)/g, 'N $1')
+        // By the loss of the connection, or by the next attempt: who notices first writes the reason.
+        .replace(/^(✗ search .* http) .*$/m, '$1 WHY')
+        .replace(/ +/g, ' ');
+    await using first = await startFixture('http-fault');
+    const { port } = new URL(first.url);
+    await using home = await tempHome();
+    await home.writeConfig({ mcpServers: { search: { url: first.url, circuitBreaker: { timeout: '1h' } } } });
+    await using manager = await managerIn(home);
+    const show = async (name: string) => {
+      for (const { line, real, shown } of await runBlock(block(page, name), { home }))
+        expect(asWritten(real), line).toBe(asWritten(shown));
+    };
+    const status = async () =>
+      (JSON.parse((await manager.run('status --json')).stdout) as { servers: { status: string; breaker: { state: string } }[] })
+        .servers[0]!;
+    await waitFor(async () => (await status()).status === 'connected');
+    await show('up');
+    await first.stop();
+    await waitFor(async () => {
+      await manager.run('ping search');
+      return (await status()).status === 'error';
+    });
+    await show('down');
+    await waitFor(async () => {
+      await manager.run('call search/echo message=hi');
+      return (await status()).breaker.state === 'open';
+    });
+    await show('open');
+    await using _ = await startFixture('http-fault', { PORT: port });
+    await show('back');
+  }, 60_000);
 });
