@@ -16,9 +16,9 @@ noLeftovers();
 
 describe('a server over HTTP', () => {
   it.each([
-    ['HTTP 500', 'status', { code: 500 }, 'UNAVAILABLE'],
-    ['HTTP 502 with HTML', 'status', { code: 502, text: '<html>', type: 'text/html' }, 'UNAVAILABLE'],
-    ['HTTP 504', 'status', { code: 504 }, 'UNAVAILABLE'],
+    ['HTTP 500', 'status', { code: 500 }, 'OUTCOME_UNKNOWN'],
+    ['HTTP 502 with HTML', 'status', { code: 502, text: '<html>', type: 'text/html' }, 'OUTCOME_UNKNOWN'],
+    ['HTTP 504', 'status', { code: 504 }, 'OUTCOME_UNKNOWN'],
     ['a page of HTML', 'html', {}, 'PROTOCOL'],
     ['an empty answer', 'empty', {}, 'PROTOCOL'],
   ])('that answers calls with %s gets 5 of 20 calls, and the others end as CIRCUIT_OPEN', async (_, tool, args, code) => {

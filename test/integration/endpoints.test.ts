@@ -148,8 +148,11 @@ describe('a server that keeps state at 2 addresses', () => {
     for (let i = 0; i < 6; i++) await it.call('echo', { message: 'x' });
     expect(await group.executions('echo')).toEqual([6, 0]);
     await group.servers[0]!.stop();
+    // The first may be on a socket that has just died: nobody repeats that one.
+    const first = await it.call('echo', { message: 'x' }).catch(({ code }: { code: string }) => code);
+    expect(['x', 'OUTCOME_UNKNOWN']).toContain(first);
     for (let i = 0; i < 6; i++) expect(await it.call('echo', { message: 'x' })).toBe('x');
-    expect(await group.servers[1]!.executions('echo')).toBe(6);
+    expect(await group.servers[1]!.executions('echo')).toBeGreaterThanOrEqual(6);
   });
 });
 

@@ -133,6 +133,25 @@ describe.each(balances)('%s', (balance) => {
   });
 });
 
+it('weighted is fair: after any number of calls nobody is further from its share than there are endpoints, for 300 sets of weights', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 5 }),
+      fc.integer({ min: 1, max: 200 }),
+      (weights, calls) => {
+        const balancer = new Balancer('weighted', () => 0);
+        const all = weights.map((weight, index) => endpoint(String(index), { weight }));
+        const given = weights.map(() => 0);
+        for (let i = 0; i < calls; i++) given[Number(balancer.pick(all)!.id)]!++;
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        for (const [index, weight] of weights.entries())
+          expect(Math.abs(given[index]! - (calls * weight) / total)).toBeLessThan(weights.length);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
 describe('an endpoint that had a bad time', () => {
   it('is left out after 3 failures in a row for 8 s, after 5 for 28 s', async () => {
     for (const [failures, outMs] of [
