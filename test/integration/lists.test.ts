@@ -84,7 +84,7 @@ describe('F41: announcements', () => {
 
 describe('F42: a flood of 200 000 notifications, measured in a process of its own', () => {
   it.each(['stdio', 'http'])(
-    'over %s costs less than 60 MB, and calls beside it are answered before it is over',
+    'over %s costs less than 30 MB, and calls beside it are answered before it is over',
     async (kind) => {
       await using server = kind === 'http' ? await startFixture('http-fault') : undefined;
       await using dir = await tempDir();
@@ -100,10 +100,15 @@ describe('F42: a flood of 200 000 notifications, measured in a process of its ow
         banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
       });
       const output = join(dir.path, 'report.json');
-      await promisify(execFile)(process.execPath, [outfile, server?.url ?? listServer, '200000', output], { cwd: dir.path });
+      // With room for nothing but what is in use: on a busy machine garbage would be counted too.
+      await promisify(execFile)(
+        process.execPath,
+        ['--max-old-space-size=48', outfile, server?.url ?? listServer, '200000', output],
+        { cwd: dir.path },
+      );
       const report = JSON.parse(await readFile(output, 'utf8')) as Record<string, number>;
       expect(report.answersBeside).toBeGreaterThan(5);
-      expect(report.grownMiB).toBeLessThan(60);
+      expect(report.grownMiB).toBeLessThan(30);
     },
     120_000,
   );
