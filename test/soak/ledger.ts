@@ -37,21 +37,13 @@ export class Ledger {
 
   /** Takes note of what the process says. */
   hear(report: Report): void {
-    switch (report.type) {
-      case 'call':
-        return this.note(`${report.what} begins (${report.timeoutMs} ms${report.isReady ? '' : ', not connected'})`);
-      case 'end':
-        return this.#ended(report);
-      case 'event':
-        return this.note(report.text);
-      case 'violation':
-        return this.violate(report.invariant, report.text);
-      case 'memory':
-        this.heapBytes.push(report.heapBytes);
-        return;
-      default:
-        this.note(JSON.stringify(report));
-    }
+    if (report.type === 'call')
+      this.note(`${report.what} begins (${report.timeoutMs} ms${report.isReady ? '' : ', not connected'})`);
+    else if (report.type === 'end') this.#ended(report);
+    else if (report.type === 'event') this.note(report.text);
+    else if (report.type === 'violation') this.violate(report.invariant, report.text);
+    else if (report.type === 'memory') this.heapBytes.push(report.heapBytes);
+    else this.note(JSON.stringify(report));
   }
 
   #ended(end: End): void {
