@@ -41,12 +41,10 @@ it('200 idempotent calls a second lose none when one of 2 replicas is killed, an
     expect((await second.executions('sleep')) - before).toBeGreaterThan(500);
     await using back = await startFixture('http-fault', { PORT: new URL(first.url).port });
     await back.do(trusted());
-    const backAt = performance.now();
     await waitFor(async () => (await back.executions('sleep')) >= 100, {
-      timeoutMs: 60_000,
+      timeoutMs: 15_000,
       what: () => `100 calls on the replica that came back: ${JSON.stringify(it.status().endpoints)}`,
     });
-    process.stdout.write(`traffic back after ${Math.round(performance.now() - backAt)} ms, ${outcomes.length} calls\n`);
     clearInterval(timer);
     const failed = (await Promise.all(outcomes)).filter((outcome) => outcome !== 'slept');
     expect(failed).toEqual([]);

@@ -131,6 +131,15 @@ interface Pending {
 const pending = new Map<number, Pending>();
 let nextId = 1;
 
+const calling = new AbortController();
+const others = new Set<Promise<unknown>>();
+const beside = (work: Promise<unknown>) => {
+  const own: Promise<unknown> = work
+    .catch((error: Error) => violation('bug', error.stack ?? ''))
+    .finally(() => others.delete(own));
+  others.add(own);
+};
+
 /** How much later than its limit it is, without the time in which the machine did not let this process run. */
 const lateMs = ({ startedAt, stalledMs, limitMs }: Pending) =>
   performance.now() - startedAt - (stalls.totalMs() - stalledMs) - limitMs;
@@ -190,7 +199,7 @@ async function call(server: string, chance: Chance, forced?: string): Promise<bo
       violation('bug', `${what} ended with ${(error as Error)?.stack ?? String(error)}`);
     outcome = error instanceof McpctlError ? error.code : 'INTERNAL';
     delivered = error instanceof McpctlError ? error.delivered : undefined;
-    printError(error, { json: chance.happens(0.5), verbose: true }, session);
+    printError(error, { json: id % 2 === 0, verbose: true }, session);
   }
   if (cancel) cancel();
   if (!pending.delete(id)) violation('I1', `${what} ended twice`);
@@ -199,6 +208,9 @@ async function call(server: string, chance: Chance, forced?: string): Promise<bo
     violation('I1', `${what} (${timeoutMs} ms, ${outcome}) ended ${Math.round(late + graceMs)} ms after its deadline`);
   const ended = { id, key, server, tool: name, ms: Math.round(performance.now() - one.startedAt), outcome };
   say({ type: 'end', ...ended, ...(delivered === undefined ? {} : { delivered }) });
+  // Nobody but a person starts a server that was killed too often.
+  if (outcome === 'CRASH_LOOP' && id % 10 === 0 && !calling.signal.aborted)
+    beside(manager.reconnect(server, calling.signal).catch(() => {}));
   return outcome === 'ok';
 }
 
@@ -251,15 +263,6 @@ async function interfere(name: string): Promise<void> {
     else if (!signal.aborted) violation('bug', `${what} ${name}: ${(error as Error).stack}`);
   }
 }
-
-const calling = new AbortController();
-const others = new Set<Promise<unknown>>();
-const beside = (work: Promise<unknown>) => {
-  const own: Promise<unknown> = work
-    .catch((error: Error) => violation('bug', error.stack ?? ''))
-    .finally(() => others.delete(own));
-  others.add(own);
-};
 
 async function keepCalling(): Promise<void> {
   while (!calling.signal.aborted) {
