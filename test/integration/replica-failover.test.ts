@@ -43,6 +43,7 @@ it('200 idempotent calls a second lose none when one of 2 replicas is killed, an
     await back.do(trusted());
     await waitFor(async () => (await back.executions('sleep')) >= 100, {
       timeoutMs: 15_000,
+      intervalMs: 200,
       what: () => `100 calls on the replica that came back: ${JSON.stringify(it.status().endpoints)}`,
     });
     clearInterval(timer);
