@@ -47,8 +47,9 @@ export class Ledger {
   }
 
   #ended(end: End): void {
-    const { server, tool, key, ms, outcome, delivered } = end;
-    this.note(`${server}/${tool} ${key} ended after ${ms} ms: ${outcome}${delivered ? `, delivered: ${delivered}` : ''}`);
+    const { server, tool, key, ms, outcome, delivered, why } = end;
+    const told = [outcome, ...(delivered ? [`delivered: ${delivered}`] : []), ...(why ? [why] : [])].join(', ');
+    this.note(`${server}/${tool} ${key} ended after ${ms} ms: ${told}`);
     this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
     if (tool !== 'record' && tool !== 'leak' && tool !== 'die') return;
     if (delivered === 'no') {

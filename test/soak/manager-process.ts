@@ -30,7 +30,17 @@ export interface ManagerProcessOptions {
 export type Report =
   | { type: 'ready' }
   | { type: 'call'; id: number; what: string; timeoutMs: number; isReady: boolean }
-  | { type: 'end'; id: number; key: string; server: string; tool: string; ms: number; outcome: string; delivered?: string }
+  | {
+      type: 'end';
+      id: number;
+      key: string;
+      server: string;
+      tool: string;
+      ms: number;
+      outcome: string;
+      delivered?: string;
+      why?: string;
+    }
   | { type: 'event'; text: string }
   | { type: 'violation'; invariant: string; text: string }
   | { type: 'memory'; heapBytes: number; rssBytes: number }
@@ -187,6 +197,7 @@ async function call(server: string, chance: Chance, forced?: string): Promise<bo
     });
   let outcome = 'ok';
   let delivered: string | undefined;
+  let why: string | undefined;
   try {
     const result = await manager.call({ server, tool, args, timeoutMs, signal: stop.signal });
     const said = (result.content as { text?: string }[]).map(({ text = '' }) => text).join('');
@@ -199,6 +210,7 @@ async function call(server: string, chance: Chance, forced?: string): Promise<bo
       violation('bug', `${what} ended with ${(error as Error)?.stack ?? String(error)}`);
     outcome = error instanceof McpctlError ? error.code : 'INTERNAL';
     delivered = error instanceof McpctlError ? error.delivered : undefined;
+    why = sanitizeText(redactor.redact((error as Error).message)).slice(0, 200);
     printError(error, { json: id % 2 === 0, verbose: true }, session);
   }
   if (cancel) cancel();
@@ -207,7 +219,7 @@ async function call(server: string, chance: Chance, forced?: string): Promise<bo
   if (late > 0)
     violation('I1', `${what} (${timeoutMs} ms, ${outcome}) ended ${Math.round(late + graceMs)} ms after its deadline`);
   const ended = { id, key, server, tool: name, ms: Math.round(performance.now() - one.startedAt), outcome };
-  say({ type: 'end', ...ended, ...(delivered === undefined ? {} : { delivered }) });
+  say({ type: 'end', ...ended, ...(delivered && { delivered }), ...(why && { why }) });
   // Nobody but a person starts a server that was killed too often.
   if (outcome === 'CRASH_LOOP' && id % 10 === 0 && !calling.signal.aborted)
     beside(manager.reconnect(server, calling.signal).catch(() => {}));
