@@ -197,7 +197,7 @@ export class Endpoint implements AsyncDisposable, Candidate {
       return result;
     } catch (error) {
       if (error instanceof McpctlError && error.code === 'UNAVAILABLE') this.health.checkSoon();
-      if (verdictOf(error) === 'failure') this.#score.failed();
+      if (verdictOf(error) === 'failure') this.#score.failed(startedAt);
       throw error;
     } finally {
       this.#inFlight--;

@@ -26,6 +26,7 @@ export class SseTransport implements SessionTransport {
   #failure: unknown;
   #ended: McpctlError | undefined;
   #isOpen = false;
+  #giveUpStart: (reason: McpctlError) => void = () => {};
 
   constructor(readonly options: HttpTransportOptions) {
     const innerOptions: SSEClientTransportOptions = {
@@ -39,7 +40,7 @@ export class SseTransport implements SessionTransport {
     this.inner.setProtocolVersion(version);
   }
 
-  /** @throws McpctlError when the stream cannot be opened; SseError with the status when the server refused it. */
+  /** @throws McpctlError when the stream cannot be opened, or is closed before it says its address; SseError with the status when the server refused it. */
   async start(): Promise<void> {
     this.inner.onmessage = (received: JSONRPCMessage) => {
       const message = withinDepth(received, this.options.server);
@@ -50,11 +51,15 @@ export class SseTransport implements SessionTransport {
       // The event source below would quietly open a new stream, on which the answers of the old one never come.
       if (this.#isOpen && error instanceof SseError) this.#end(error);
     };
+    // The SDK's own start goes on waiting for ever when it is closed, and with it whoever comes next.
+    const closed = new Promise<never>((_, reject) => {
+      this.#giveUpStart = reject;
+    });
     try {
-      await this.inner.start();
+      await Promise.race([this.inner.start(), closed]);
     } catch (error) {
       if (this.#failure instanceof McpctlError) throw this.#failure;
-      if (error instanceof SseError) throw error;
+      if (error instanceof SseError || error instanceof McpctlError) throw error;
       throw new McpctlError(
         'PROTOCOL',
         `its event stream names an address that is not used: ${sanitizeLine(rootMessage(error), 300)}`,
@@ -129,6 +134,7 @@ export class SseTransport implements SessionTransport {
   }
 
   async #close(): Promise<void> {
+    this.#giveUpStart(this.closeError());
     await this.inner.close();
     this.onclose?.();
     await this.options.http[Symbol.asyncDispose]();

@@ -22,6 +22,7 @@ export const endpointHealthDefaults: EndpointHealthOptions = {
 export class EndpointHealth {
   #score = 1;
   #at: number;
+  #failedAt = Number.NEGATIVE_INFINITY;
   #latencyMs: number | null = null;
 
   constructor(
@@ -52,8 +53,15 @@ export class EndpointHealth {
     this.#latencyMs = this.#latencyMs === null ? durationMs : this.#latencyMs * 0.8 + durationMs * 0.2;
   }
 
-  /** Only for what is the endpoint's own fault. */
-  failed(): void {
+  /**
+   * Only for what is the endpoint's own fault. What was under way when another failure came has most likely failed with it: an end takes
+   * ten calls along, and is one failure all the same.
+   *
+   * @param startedAt of the request, by the clock
+   */
+  failed(startedAt: number): void {
+    if (startedAt < this.#failedAt) return;
+    this.#failedAt = this.clock.now();
     this.#set(this.score * (1 - this.options.failureShare));
   }
 

@@ -1,6 +1,7 @@
 /** The older HTTP+SSE transport: found out, remembered, and ended at once when its one stream breaks. */
 import { describe, expect, it } from 'vitest';
 import { count, failure, logged, never, rig, startFixture, timed } from '../fixtures/http-rig.js';
+import { startHttpServer } from '../support/http-server.js';
 import { tempHome } from '../support/temp-home.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -46,6 +47,19 @@ describe('type auto', () => {
 });
 
 describe('the event stream', () => {
+  it('that never says its address is given up after 400 ms, each time somebody comes, and nothing waits for it at the end', async () => {
+    await using server = await startHttpServer((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': wait\n\n');
+    });
+    const timeouts = { connect: '200ms', initialize: '200ms' };
+    await using it = await rig({ url: `${server.url}/sse`, type: 'sse', timeouts });
+    for (let i = 0; i < 3; i++) {
+      expect(await failure(it.call('echo'))).toMatchObject({ code: 'TIMEOUT' });
+      await waitFor(() => server.sockets.size === 0, { what: 'the stream to be closed' });
+    }
+    expect(server.connections).toBe(3);
+  });
+
   it.each(['break-stream', 'end-stream'])(
     '%s fails both calls in flight within 300 ms as perhaps delivered, and the manager reconnects',
     async (tool) => {

@@ -162,7 +162,7 @@ describe('an endpoint that had a bad time', () => {
       const health = new EndpointHealth(clock);
       for (let i = 0; i < failures; i++) {
         expect(health.isEjected).toBe(i >= 3);
-        health.failed();
+        health.failed(clock.now());
       }
       expect(health.isEjected).toBe(true);
       await clock.advance(outMs - 1000);
@@ -172,9 +172,20 @@ describe('an endpoint that had a bad time', () => {
     }
   });
 
+  it('counts 10 calls that one end took along as 1 failure, and the next call that fails as another', async () => {
+    const clock = new FakeClock();
+    const health = new EndpointHealth(clock);
+    const startedAt = clock.now();
+    await clock.advance(5);
+    for (let i = 0; i < 10; i++) health.failed(startedAt + (i % 5));
+    expect(health.score).toBeCloseTo(0.7);
+    health.failed(clock.now());
+    expect(health.score).toBeCloseTo(0.49);
+  });
+
   it('gets back its part bit by bit: a success gives back a fifth of what is missing', () => {
     const health = new EndpointHealth(new FakeClock());
-    for (let i = 0; i < 10; i++) health.failed();
+    for (let i = 0; i < 10; i++) health.failed(0);
     for (let i = 0; i < 20; i++) health.succeeded(10);
     expect(health.score).toBeGreaterThan(0.98);
     const all = [endpoint('a'), endpoint('b', { score: 0.6 })];
