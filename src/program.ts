@@ -1,6 +1,7 @@
 /** The program itself: decides between REPL, batch, one-shot and manager, builds what they need, and ends cleanly. */
 
 import { EventEmitter } from 'node:events';
+import { existsSync } from 'node:fs';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,15 +21,17 @@ import { findPlaces } from './config/paths.js';
 import { formatProblem } from './config/position.js';
 import type { Config } from './config/schema.js';
 import { systemClock, systemRandom } from './core/clock.js';
-import { cancelled } from './core/errors.js';
+import { cancelled, rootMessage } from './core/errors.js';
 import { Redactor } from './core/redact.js';
 import { sanitizeText } from './core/sanitize.js';
 import type { ControlSocket } from './gateway/control-socket.js';
+import type { HttpEndpoint } from './gateway/http.js';
 import { keepNewSpaceSmall } from './io/lean-heap.js';
 import { ProcessGroups } from './io/process-group.js';
 import { proxySecrets } from './io/proxy.js';
 import type { ConfigWatcher } from './manager/config-watcher.js';
 import { Manager } from './manager/manager.js';
+import { Observation } from './observe/observation.js';
 import { ServerLogs } from './observe/server-logs.js';
 import { handleBugs, handleSignals, silenceLibraries } from './process-end.js';
 import { processTerminal } from './process-terminal.js';
@@ -54,6 +57,8 @@ let logs: ServerLogs | undefined;
 let logins: Logins | undefined;
 let loginFlows: Promise<LoginFlows> | undefined;
 let control: ControlSocket | undefined;
+let observation: Observation | undefined;
+let http: HttpEndpoint | undefined;
 
 await run();
 
@@ -195,10 +200,31 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   const own = manager;
   logs = new ServerLogs({ stateDir: places.stateDir, redactor, clock, pid, longLived, onWarning });
   logs.listen(own.events, (server) => own.config.servers.get(server)?.file);
+  observation = await new Observation({
+    manager: own,
+    stateDir: places.stateDir,
+    clock,
+    pid,
+    fileOf: (server) => own.config.servers.get(server)?.file,
+    problem: configurationProblem,
+    onFailure: (error) => onWarning(`cannot write down what was counted: ${rootMessage(error)}`),
+  }).start();
   if (longLived) void watchConfiguration(own, cwd);
   if (kind !== 'repl')
     noteEvents(manager.events, { level: kind === 'manager' ? 'states' : globals.verbose ? 'all' : 'warnings', note });
-  return { config, manager };
+  return { config, manager, observation, note };
+}
+
+/** Null: what is on the disk is in force. */
+function configurationProblem(): string | null {
+  return watcher?.problem === undefined ? null : redactor.redact(sanitizeText(watcher.problem));
+}
+
+/** Offers figures and health over HTTP. @throws as `HttpEndpoint.open` */
+async function offer({ manager, observation }: { manager: Manager; observation: Observation }): Promise<HttpEndpoint> {
+  const { HttpEndpoint } = await import('./gateway/http.js');
+  http = await HttpEndpoint.open({ options: manager.config.metrics, observation, redactor });
+  return http;
 }
 
 async function openLoginFlows(): Promise<LoginFlows> {
@@ -238,17 +264,19 @@ async function replTarget(session: Session, globals: GlobalOptions, mayAttach: b
   const target = ownTarget(opened);
   if (mayAttach) {
     // The session works without it: others then start servers of their own.
-    const listening = listen(opened.manager, globals, { kind: 'repl' }).catch((error: Error) => {
-      opened.manager.events.emit({ type: 'warning', server: null, message: error.message });
-    });
-    return { ...target, start: () => void listening.then(() => opened.manager.start()) };
+    const listening = listen(opened, globals, { kind: 'repl' }).catch((error: Error) => warn(opened.manager, error));
+    const start = () => {
+      void listening.then(() => opened.manager.start());
+      if (opened.config.metrics.enabled) offer(opened).catch((error: Error) => warn(opened.manager, error));
+    };
+    return { ...target, start };
   }
   return target;
 }
 
 /** Lets others attach to the manager of this process. @throws ManagerRunning when there is another one */
 async function listen(
-  own: Manager,
+  { manager: own, observation }: { manager: Manager; observation: Observation },
   globals: GlobalOptions,
   { kind, onStop = () => {}, onClients }: { kind: 'up' | 'repl'; onStop?: () => void; onClients?: (count: number) => void },
 ): Promise<void> {
@@ -265,9 +293,9 @@ async function listen(
     uid: host.uid,
     version,
     kind,
-    run: runForAttached({ manager: own, redactor, clock, version, host }),
+    run: runForAttached({ manager: own, observation, redactor, clock, version, host }),
     watch: (tell) => tellNews(own, tell),
-    problem: () => (watcher?.problem === undefined ? null : redactor.redact(sanitizeText(watcher.problem))),
+    problem: configurationProblem,
     onStop,
     onLost: (message, toAnother) => {
       const what = toAnother ? `${message}, and commands ask that one now` : `commands cannot find this manager: ${message}`;
@@ -283,7 +311,8 @@ async function serve(
   globals: GlobalOptions,
   { idleMs, signal }: { idleMs: number | undefined; signal: AbortSignal },
 ): Promise<void> {
-  const { manager } = await openManager(globals, 'manager');
+  const opened = await openManager(globals, 'manager');
+  const { manager, note } = opened;
   let stop = () => {};
   const stopped = new Promise<void>((resolve) => {
     stop = resolve;
@@ -293,7 +322,16 @@ async function serve(
     cancelIdle();
     if (idleMs !== undefined && count === 0) cancelIdle = clock.after(idleMs, stop);
   };
-  await listen(manager, globals, { kind: 'up', onStop: stop, onClients });
+  const place = () => listen(opened, globals, { kind: 'up', onStop: stop, onClients });
+  const { offerAndListen } = await import('./gateway/offer.js');
+  const offered = await offerAndListen({
+    options: manager.config.metrics,
+    offer: () => offer(opened),
+    listen: place,
+    isAnotherThere: () => existsSync(addressOf(globals).record),
+  });
+  if (offered instanceof Error) warn(manager, offered);
+  else if (offered) note(`figures and health: ${offered.url}/metrics and ${offered.url}/health`);
   onClients(0);
   manager.start();
   signal.addEventListener('abort', stop, { once: true });
@@ -301,6 +339,10 @@ async function serve(
   await stopped;
   cancelIdle();
   signal.throwIfAborted();
+}
+
+function warn(own: Manager, { message }: Error): void {
+  own.events.emit({ type: 'warning', server: null, message });
 }
 
 function hostFor(globals: GlobalOptions): Host {
@@ -328,9 +370,11 @@ function hostFor(globals: GlobalOptions): Host {
 async function close(): Promise<void> {
   // Those who attached see their commands end before their servers go.
   await control?.[Symbol.asyncDispose]().catch(() => {});
+  await http?.[Symbol.asyncDispose]();
   if (!groups) return;
   await watcher?.[Symbol.asyncDispose]();
-  await Promise.allSettled([manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
+  // What was counted is written while the servers are closed.
+  await Promise.allSettled([observation?.[Symbol.asyncDispose](), manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
   await logins?.[Symbol.asyncDispose]();
   await groups[Symbol.asyncDispose]();
   // The last words of the servers are said by now.

@@ -10,6 +10,9 @@ import { registry } from '../src/cli/registry.js';
 import { configKeys } from '../src/config/json-schema.js';
 import { exitCodes, signalExitCodes } from '../src/core/errors.js';
 import { transitions } from '../src/manager/server-state.js';
+import { startTime } from '../src/observe/exposition.js';
+import { families } from '../src/observe/families.js';
+import { errorClasses } from '../src/observe/tally.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -83,6 +86,19 @@ describe('docs/cli.md', () => {
     for (const [name, exit] of Object.entries(plain)) expected.set(`${exit}`, [...(expected.get(`${exit}`) ?? []), name]);
     expected.set(Object.values(signalExitCodes).join(' / '), ['CANCELLED']);
     expect(Object.fromEntries(told)).toEqual(Object.fromEntries(expected));
+  });
+});
+
+describe('docs/metrics.md', () => {
+  it('has every metric with its type, labels and meaning, and no other', () => {
+    const code = families(0).map(({ name, type, labels = [], help }) => [name, type, labels.join(', '), help]);
+    const rows = [...texts.get('docs/metrics.md')!.matchAll(/^\| `(mcp\w+)` \| (\w+) \| (.*?)\| (.+) \|$/gm)];
+    const told = rows.map(([, name, type, labels, help]) => [name, type, labels!.replaceAll('`', '').trim(), help]);
+    expect(told).toEqual([...code, [startTime.name, 'gauge', '', startTime.help]]);
+  });
+
+  it('names every class of errors', () => {
+    for (const name of errorClasses) expect(texts.get('docs/metrics.md')).toContain(`\`${name}\``);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Redactor } from '../core/redact.js';
 import { sanitizeText } from '../core/sanitize.js';
 import type { RunRequest } from '../io/control-channel.js';
 import type { Manager } from '../manager/manager.js';
+import type { Observation } from '../observe/observation.js';
 import type { Host } from './command.js';
 import { noteEvents } from './event-notes.js';
 import { parse } from './parse.js';
@@ -14,6 +15,7 @@ import type { Terminal } from './terminal.js';
 
 export interface AttachedParts {
   readonly manager: Manager;
+  readonly observation: Observation;
   readonly redactor: Redactor;
   readonly clock: Clock;
   readonly version: string;
@@ -21,7 +23,7 @@ export interface AttachedParts {
 }
 
 /** @returns the exit code, or `local` for what has to run where it was typed */
-export function runForAttached({ manager, redactor, clock, version, host }: AttachedParts) {
+export function runForAttached({ manager, observation, redactor, clock, version, host }: AttachedParts) {
   return async (request: RunRequest, terminal: Terminal, signal: AbortSignal): Promise<number | 'local'> => {
     const { words, front, atPrompt, cwd, json, quiet, verbose, noColor, where } = request;
     const parsed = await parse(words, registry, front).catch(() => undefined);
@@ -39,7 +41,7 @@ export function runForAttached({ manager, redactor, clock, version, host }: Atta
       cwd,
       defaults: { json, quiet, verbose, noColor },
       version,
-      open: async () => ({ config: manager.config, manager }),
+      open: async () => ({ config: manager.config, manager, observation }),
       host: () => host,
       expireAfter: (ms, onExpire) => clock.after(ms, onExpire),
       progress: createProgress({ clock, redactor, terminal: progressTerminal }),

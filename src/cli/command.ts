@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.js';
 import type { McpctlError } from '../core/errors.js';
 import type { BackgroundProcess } from '../io/self.js';
 import type { Manager } from '../manager/manager.js';
+import type { Observation } from '../observe/observation.js';
 import type { AskOptions } from './terminal.js';
 
 /** Where live names for completion come from. */
@@ -64,6 +65,8 @@ export interface CommandSpec {
 export interface CommandContext {
   readonly manager: Manager;
   readonly config: Config;
+  /** What was counted, and how the manager is. */
+  readonly observation: Observation;
   /** Aborted by Ctrl-C, an end signal, or the overall `--timeout`. */
   readonly signal: AbortSignal;
   /** Typed at the prompt of a session, where an answer comes at once; a script waits for servers to settle. */

@@ -54,6 +54,7 @@ function lineFor(event: ManagerEvent, level: 'warnings' | 'states' | 'all'): str
     case 'call-started':
     case 'call-progress':
     case 'health-checked':
+    case 'tools-listed':
       return undefined;
     default:
       return unreachable(event);

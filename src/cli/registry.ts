@@ -151,10 +151,34 @@ export const registry: readonly CommandSpec[] = [
     load: () => import('./commands/cache.js'),
   },
   {
+    name: 'metrics',
+    summary: 'Show calls, errors and latencies of each server; for people, scripts or Prometheus',
+    description:
+      'With a running manager (up, or an open REPL) these are its figures since its start; without one what single commands added up today (UTC), in whole hours. P50, P95 and P99 are times that so many percent of the calls did not exceed, worked out from a histogram. With a server: why calls failed, and its tools.\n--since looks back in time: a manager knows the last 24h, single commands the last 8 days. --reset begins to count anew, after the figures have been shown; what Prometheus reads from a manager goes on. docs/metrics.md names every metric.',
+    examples: ['metrics', 'metrics github', 'metrics --since 1h --json', 'metrics --format prometheus', 'metrics --reset'],
+    positionals: [{ name: 'server', summary: 'Name of a server; without it, all', complete: 'server' }],
+    flags: [
+      { name: 'format', value: 'table|json|prometheus', summary: 'How to print them (default table)' },
+      { name: 'since', value: 'duration', summary: 'Only the last 10m, 24h, …' },
+      { name: 'reset', summary: 'Begin to count anew' },
+    ],
+    load: () => import('./commands/metrics.js'),
+  },
+  {
+    name: 'health',
+    summary: 'Tell whether the manager and its servers are well, and why not',
+    description:
+      'The same answer as /health of the HTTP endpoint. healthy: everything is as it should be; degraded: something is not; unhealthy: no server can be called, and the exit code is 4. Disabled servers are left out. Without a running manager it connects every enabled server once, and waits until each has settled or --timeout has passed.',
+    examples: ['health', 'health --json'],
+    positionals: [],
+    flags: [timeoutFlag('How long to wait for servers to settle (default 15s)')],
+    load: () => import('./commands/health.js'),
+  },
+  {
     name: 'up',
     summary: 'Start the manager in the background; later commands ask it instead of starting servers of their own',
     description:
-      'There is one manager for each configuration (its folder, -c files, project). A second up finds it and changes nothing. With --foreground it stays in front, for a supervisor or a container.',
+      'There is one manager for each configuration (its folder, -c files, project). A second up finds it and changes nothing. It offers figures and health over HTTP, on 127.0.0.1:9090 unless metrics in the configuration says otherwise. With --foreground it stays in front, for a supervisor or a container.',
     examples: ['up', 'up --idle 30m', 'up --foreground'],
     positionals: [],
     flags: [

@@ -7,6 +7,7 @@ import { exitCodeFor, McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Redactor } from '../core/redact.js';
 import { sanitizeData, sanitizeText, toSafeJson } from '../core/sanitize.js';
 import type { Manager } from '../manager/manager.js';
+import type { Observation } from '../observe/observation.js';
 import type { CommandContext, CommandModule, CommandSpec, Host, HostContext, Outcome } from './command.js';
 import { absolutePaths, resolveInput, secretsOf } from './input.js';
 import { type GlobalOptions, type Parsed, parse } from './parse.js';
@@ -26,7 +27,7 @@ export interface Session {
   readonly defaults: Partial<Pick<GlobalOptions, 'json' | 'quiet' | 'verbose' | 'noColor'>>;
   readonly version: string;
   /** Reads the configuration and builds the manager, once. */
-  open(globals: GlobalOptions): Promise<{ config: Config; manager: Manager }>;
+  open(globals: GlobalOptions): Promise<{ config: Config; manager: Manager; observation: Observation }>;
   /** The process and its managers, for `up` and `down`. */
   host(globals: GlobalOptions): Host;
   /** Runs a command in the manager that this session is attached to; undefined when it has to run here after all. */
@@ -154,6 +155,7 @@ async function execute(
         ...base,
         manager: opened.manager,
         config: opened.manager.config,
+        observation: opened.observation,
         atPrompt: session.atPrompt,
         readInput: () => session.terminal.readInput(),
         ...(session.terminal.openUrl && { openUrl: session.terminal.openUrl }),

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { durationText } from '../core/duration.js';
 import { keyTexts } from './key-texts.js';
+import { defaultMetrics } from './metrics-endpoint.js';
 import { defaults } from './schema.js';
 import { serverName, shapes } from './shape.js';
 import type { Parts } from './shape-parts.js';
@@ -138,6 +139,8 @@ function defaultOf(name: string): unknown {
     'circuitBreaker.successThreshold': defaults.circuitBreaker.successThreshold,
     'circuitBreaker.failureRateThreshold': defaults.circuitBreaker.failureRateThreshold,
     'circuitBreaker.minSamples': defaults.circuitBreaker.minSamples,
+    'metrics.host': defaultMetrics.host,
+    'metrics.port': defaultMetrics.port,
     'cache.maxSize': defaults.cache.maxSize,
     'cache.policy': defaults.cache.policy,
   };

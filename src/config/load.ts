@@ -3,6 +3,8 @@ import { dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.js';
 import { type Definition, defaultsOf, definitionsOf, type Layers } from './layers.js';
 import type { Env, Places } from './paths.js';
+import { defaultMetrics } from './metrics-endpoint.js';
+import type { ResolvedMetrics } from './metrics-options.js';
 import { configInvalid } from './position.js';
 import { defaultPreset, type PresetName } from './presets.js';
 import { findProject, isSameFile, type Project } from './project.js';
@@ -82,8 +84,12 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   }
   const startConcurrency = files.findLast(({ parsed }) => parsed?.content.startConcurrency !== undefined);
   const credentials = files.findLast(({ parsed }) => parsed?.content.credentials?.store !== undefined);
+  const { metrics, ...found } = await metricsOf(files, env);
+  problems.push(...found.problems);
+  for (const secret of found.secrets) secrets.add(secret);
   return {
     servers,
+    metrics,
     files: files.map(({ path, source, exists }): ConfigFile => ({ path, source, exists })),
     problems,
     startConcurrency: startConcurrency?.parsed?.content.startConcurrency ?? defaultStartConcurrency(cores),
@@ -92,6 +98,12 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     secrets: [...secrets],
     layers,
   };
+}
+
+async function metricsOf(files: readonly LoadedFile[], env: Env): Promise<ResolvedMetrics> {
+  const file = files.findLast(({ parsed }) => parsed?.content.metrics !== undefined);
+  if (!file) return { metrics: defaultMetrics, problems: [], secrets: [] };
+  return (await import('./metrics-options.js')).metricsOptions(file.parsed!, env);
 }
 
 /** The user's own file counts as the user's also where it is reached as a project's. */

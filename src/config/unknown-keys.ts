@@ -8,7 +8,7 @@ import { isObject, shapes } from './shape.js';
 
 /** Keys that are planned and have no effect yet, by the object they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
-  file: ['metrics', 'state'],
+  file: ['state'],
   server: ['pin'],
   timeouts: ['idle'],
 };

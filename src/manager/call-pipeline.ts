@@ -43,7 +43,7 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
   const observed = observe(call, clock, events);
   const pipeline = compose(
     admitted(bulkhead, observed),
-    connected(server),
+    reached(server, observed),
     observed,
     deadline(
       { idleMs: timeouts.callMs, totalMs: timeouts.callTotalMs, what: `call ${call.server}/${tool.name}`, server: call.server },
@@ -84,6 +84,23 @@ function admitted(bulkhead: ManagedServer['guards']['bulkhead'], observed: Polic
   };
 }
 
+/** Waits for a connection; a call that gets none ends here, and listeners hear of it. */
+function reached(server: PipelineOptions['server'], observed: Policy): Policy {
+  const wait = connected(server);
+  return async (operation, attempt) => {
+    let isThere = false;
+    try {
+      return await wait((current) => {
+        isThere = true;
+        return operation(current);
+      }, attempt);
+    } catch (error) {
+      if (isThere) throw error;
+      return observed(() => Promise.reject(error), attempt);
+    }
+  };
+}
+
 /** Waits for a connection; without it, nothing behind it begins. */
 function connected(server: PipelineOptions['server']): Policy {
   return async (operation, attempt) => {
@@ -103,15 +120,16 @@ function connected(server: PipelineOptions['server']): Policy {
 function observe({ server, tool }: ToolCall, clock: Clock, events: Emitter<ManagerEvent>): Policy {
   return async (operation, attempt) => {
     const startedAt = clock.now();
-    const finished = (outcome: Extract<ManagerEvent, { type: 'call-finished' }>['outcome']) =>
-      events.emit({ type: 'call-finished', server, tool: tool.name, durationMs: clock.now() - startedAt, outcome });
+    const finished = (outcome: Extract<ManagerEvent, { type: 'call-finished' }>['outcome'], isSent: boolean) =>
+      events.emit({ type: 'call-finished', server, tool: tool.name, durationMs: clock.now() - startedAt, isSent, outcome });
     events.emit({ type: 'call-started', server, tool: tool.name });
     try {
       const result = await operation(attempt);
-      finished((result as CallToolResult).isError === true ? 'tool-error' : 'ok');
+      finished((result as CallToolResult).isError === true ? 'tool-error' : 'ok', true);
       return result;
     } catch (error) {
-      finished(toMcpctlError(error).code);
+      const { code, delivered } = toMcpctlError(error);
+      finished(code, delivered !== 'no');
       throw error;
     }
   };

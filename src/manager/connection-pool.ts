@@ -6,6 +6,9 @@ import { Pool, type PoolCounters } from '../policy/pool.js';
 import type { ManagerParts } from './manager-parts.js';
 import type { ServerLifecycle } from './server-lifecycle.js';
 
+/** Counts since the pool was made. */
+export type PoolLeases = Pick<PoolCounters, 'acquired' | 'released' | 'waits' | 'waitMs'>;
+
 export class ConnectionPool implements AsyncDisposable {
   /** Absent for a server that keeps state: its one connection serves everybody. */
   readonly #pool: Pool<Connection> | undefined;
@@ -66,6 +69,12 @@ export class ConnectionPool implements AsyncDisposable {
     // Kept by its life, though nobody has asked for it yet.
     const spare = isUp && !this.#members.has(this.life.current!) ? 1 : 0;
     return { open: open + spare, idle: idle + spare, inUse, waiting };
+  }
+
+  /** Leases since the start; a server with one connection for everybody lends nothing. */
+  get leases(): PoolLeases {
+    const { acquired, released, waits, waitMs } = this.#pool?.counters ?? { acquired: 0, released: 0, waits: 0, waitMs: 0 };
+    return { acquired, released, waits, waitMs };
   }
 
   async #open(signal: AbortSignal): Promise<Connection> {

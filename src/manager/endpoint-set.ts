@@ -9,6 +9,7 @@ import { Balancer } from '../policy/balancer.js';
 import type { Attempt, Policy } from '../policy/policy.js';
 import { Endpoint, type PoolStatus } from './endpoint.js';
 import { GroupLife } from './group-life.js';
+import type { PoolLeases } from './connection-pool.js';
 import type { ManagerParts } from './manager-parts.js';
 import type { BreakersOfServer, BreakerVerb } from './server-breakers.js';
 import type { ServerLife } from './server-life.js';
@@ -139,6 +140,14 @@ export class EndpointSet implements AsyncDisposable {
     const sum = { open: 0, idle: 0, inUse: 0, waiting: 0 };
     for (const { pool } of this.#endpoints)
       for (const key of ['open', 'idle', 'inUse', 'waiting'] as const) sum[key] += pool[key];
+    return sum;
+  }
+
+  /** Of all endpoints together; of one that is gone nothing is left. */
+  get leases(): PoolLeases {
+    const sum = { acquired: 0, released: 0, waits: 0, waitMs: 0 };
+    for (const { leases } of this.#endpoints)
+      for (const key of ['acquired', 'released', 'waits', 'waitMs'] as const) sum[key] += leases[key];
     return sum;
   }
 

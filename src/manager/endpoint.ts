@@ -8,7 +8,7 @@ import type { Candidate } from '../policy/balancer.js';
 import { verdictOf } from '../policy/circuit-breaker.js';
 import { EndpointHealth } from '../policy/endpoint-health.js';
 import type { PoolCounters } from '../policy/pool.js';
-import { ConnectionPool } from './connection-pool.js';
+import { ConnectionPool, type PoolLeases } from './connection-pool.js';
 import { HealthMonitor } from './health.js';
 import { Latency } from './latency.js';
 import type { ManagerParts } from './manager-parts.js';
@@ -138,6 +138,10 @@ export class Endpoint implements AsyncDisposable, Candidate {
 
   get pool(): PoolStatus {
     return this.#pool.status(this.#inFlight);
+  }
+
+  get leases(): PoolLeases {
+    return this.#pool.leases;
   }
 
   /** Takes over options that a live connection can do without (`compareServers` knows which). */

@@ -146,11 +146,31 @@ export class ManagedServer implements AsyncDisposable {
   #fetchTools(): Promise<ToolList> {
     // One list serves everyone who asks meanwhile, so it ends with the server, not with the first of them.
     return this.cache.tools.refresh(() =>
-      this.#repeatable('tools/list', this.config.timeouts.listMs, this.#lifetime.signal, (attempt, route) =>
-        this.endpoints.use({ route, attempt }, (connection, { signal }, endpoint) =>
-          endpoint.timed(() => connection.listTools(signal)).then(({ result }) => result),
+      this.#listed(
+        this.#repeatable('tools/list', this.config.timeouts.listMs, this.#lifetime.signal, (attempt, route) =>
+          this.endpoints.use({ route, attempt }, (connection, { signal }, endpoint) =>
+            endpoint.timed(() => connection.listTools(signal)).then(({ result }) => result),
+          ),
         ),
       ),
+    );
+  }
+
+  /** Tells how asking for the tools went. */
+  async #listed<T>(listing: Promise<T>): Promise<T> {
+    const { clock, events } = this.parts;
+    const startedAt = clock.now();
+    const tell = (ok: boolean) =>
+      events.emit({ type: 'tools-listed', server: this.config.name, durationMs: clock.now() - startedAt, ok });
+    return listing.then(
+      (list) => {
+        tell(true);
+        return list;
+      },
+      (error: unknown) => {
+        tell(false);
+        throw error;
+      },
     );
   }
 

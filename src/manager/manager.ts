@@ -18,7 +18,7 @@ import type { BreakerVerb, BreakersOfServer } from './server-breakers.js';
 import type { CachedThing, CacheStatus } from './server-cache.js';
 import { withSignal } from './server-lifecycle.js';
 import { isUsable, ServerSet } from './server-set.js';
-import type { ManagerEvent, ServerStatus } from './server-status.js';
+import type { ManagerEvent, ServerFigures, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
 
 export type { CachedThing, CacheStatus, CallToolResult, ConfigChange, LoginList, BreakersOfServer, ServerStatus, Tool };
@@ -166,6 +166,14 @@ export class Manager implements AsyncDisposable {
   /** What is kept of every server, and how often it was of use. */
   caches(): CacheStatus[] {
     return this.#servers.all().map((server) => server.cache.status());
+  }
+
+  /** What a monitoring system wants to know of the named servers as they are now. @throws McpctlError `UNKNOWN_SERVER` */
+  figures(names: readonly string[] = this.names()): ServerFigures[] {
+    return names.map((name) => {
+      const server = this.#servers.get(name);
+      return { status: server.snapshot(), leases: server.endpoints.leases, cache: server.cache.counters() };
+    });
   }
 
   /** Forgets what is kept of the named servers, here and on the disk. @throws McpctlError `UNKNOWN_SERVER`, before anything is done */

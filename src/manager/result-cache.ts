@@ -12,7 +12,9 @@ export const maxResultBytes = 64 * 1024 ** 2;
 /** A larger result is not kept. */
 const maxOneBytes = 4 * 1024 ** 2;
 
-const prefix = 'tools/call ';
+/** How the keys of results begin. */
+export const resultsKind = 'tools/call';
+const prefix = `${resultsKind} `;
 
 export interface ResultCall {
   readonly tool: Tool;

@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.js';
 import type { Tool } from '../mcp/connection.js';
 import { Cache, type CacheCounters } from '../policy/cache.js';
 import type { ServerMemory } from '../state/server-memory.js';
-import { maxResultBytes, ResultCache, toolOfKey } from './result-cache.js';
+import { maxResultBytes, ResultCache, resultsKind, toolOfKey } from './result-cache.js';
 import { ToolCache, type ToolList, toolsKey } from './tool-cache.js';
 
 /** One thing that is kept. Times are ISO 8601 UTC, durations end in `Ms`. */
@@ -33,6 +33,11 @@ export interface CacheStatus extends CacheCounters {
   readonly size: number;
   readonly bytes: number;
   readonly entries: readonly CachedThing[];
+}
+
+/** Of one kind of thing. */
+export interface CacheFigures extends CacheCounters {
+  readonly size: number;
 }
 
 export interface ServerCacheOptions {
@@ -79,6 +84,11 @@ export class ServerCache implements Disposable {
     this.tools.clear();
     this.results.drop();
     return count;
+  }
+
+  /** Counts of lists and of results, since the start. */
+  counters(): { readonly tools: CacheFigures; readonly results: CacheFigures } {
+    return { tools: this.#cache.countersOf(toolsKey), results: this.#cache.countersOf(resultsKind) };
   }
 
   status(): CacheStatus {

@@ -4,6 +4,8 @@ import type { ServerSource } from '../config/schema.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { BreakerStatus } from '../policy/circuit-breaker.js';
 import type { ConfigChange } from './config-change.js';
+import type { PoolLeases } from './connection-pool.js';
+import type { CacheFigures } from './server-cache.js';
 import type { ErrorInfo, ServerStatusName } from './server-state.js';
 
 /** `status --json`, one server (contract, section 3). Times are ISO 8601 UTC, durations end in `Ms`. */
@@ -48,6 +50,13 @@ export interface ServerStatus {
   readonly endpoints: readonly EndpointStatus[];
 }
 
+/** A server as a monitoring system sees it: its status, and what its parts have counted since the start. */
+export interface ServerFigures {
+  readonly status: ServerStatus;
+  readonly leases: PoolLeases;
+  readonly cache: { readonly tools: CacheFigures; readonly results: CacheFigures };
+}
+
 /** One of several endpoints of a server. */
 export interface EndpointStatus {
   /** Its secrets masked. */
@@ -75,6 +84,8 @@ export type ManagerEvent =
       readonly durationMs: number | null;
     }
   | { readonly type: 'tools-changed'; readonly server: string; readonly count: number }
+  /** The server was asked for its tools; `durationMs` includes a connection that had to be made. */
+  | { readonly type: 'tools-listed'; readonly server: string; readonly durationMs: number; readonly ok: boolean }
   /** A line as the server wrote it. A very long one comes in pieces; `isCut`: the next event has more of it. */
   | { readonly type: 'server-stderr'; readonly server: string; readonly line: string; readonly isCut: boolean }
   | { readonly type: 'call-started'; readonly server: string; readonly tool: string }
@@ -101,6 +112,8 @@ export type ManagerEvent =
       readonly server: string;
       readonly tool: string;
       readonly durationMs: number;
+      /** False: it was refused, or there was no connection; its server has seen nothing of it. */
+      readonly isSent: boolean;
       readonly outcome: 'ok' | 'tool-error' | ErrorCode;
     }
   | { readonly type: 'health-checked'; readonly server: string; readonly ok: boolean; readonly latencyMs: number | null }

@@ -62,7 +62,8 @@ export class Cache<V extends object | string> implements Disposable {
   /** First the one that goes first, for `lru` and `fifo`; the two others look for theirs in this order. */
   readonly #entries = new Map<string, Entry<V>>();
   readonly #flights = new Map<string, Flight<V>>();
-  readonly #counters = { hits: 0, misses: 0, evictions: 0, expirations: 0 };
+  /** By the kind of key, see `kindOf`. */
+  readonly #counters = new Map<string, { -readonly [K in keyof CacheCounters]: number }>();
   #bytes = 0;
   /** No entry expires earlier. */
   #soonest = Number.POSITIVE_INFINITY;
@@ -74,7 +75,27 @@ export class Cache<V extends object | string> implements Disposable {
   ) {}
 
   get counters(): CacheCounters {
-    return { ...this.#counters };
+    const sum = { hits: 0, misses: 0, evictions: 0, expirations: 0 };
+    for (const counters of this.#counters.values())
+      for (const name of Object.keys(sum) as (keyof CacheCounters)[]) sum[name] += counters[name];
+    return sum;
+  }
+
+  /** Of the keys that begin with this word, and how many of them are here now, the expired ones included. */
+  countersOf(kind: string): CacheCounters & { readonly size: number } {
+    let size = 0;
+    for (const key of this.#entries.keys()) if (kindOf(key) === kind) size++;
+    return { hits: 0, misses: 0, evictions: 0, expirations: 0, ...this.#counters.get(kind), size };
+  }
+
+  #count(key: string, what: keyof CacheCounters): void {
+    const kind = kindOf(key);
+    let counters = this.#counters.get(kind);
+    if (!counters) {
+      counters = { hits: 0, misses: 0, evictions: 0, expirations: 0 };
+      this.#counters.set(kind, counters);
+    }
+    counters[what]++;
   }
 
   /** The value if it is here and has not expired. Counts as a use. */
@@ -82,7 +103,7 @@ export class Cache<V extends object | string> implements Disposable {
     const entry = this.#entries.get(key);
     const now = this.#now();
     if (entry && isAlive(entry, now)) {
-      this.#counters.hits++;
+      this.#count(key, 'hits');
       entry.hits++;
       if (this.limits.policy === 'lru' || this.limits.policy === 'lfu') {
         this.#entries.delete(key);
@@ -91,7 +112,7 @@ export class Cache<V extends object | string> implements Disposable {
       return entry.value;
     }
     if (entry) this.#expire(entry);
-    this.#counters.misses++;
+    this.#count(key, 'misses');
     return undefined;
   }
 
@@ -104,8 +125,9 @@ export class Cache<V extends object | string> implements Disposable {
     const entry = { key, value, at, expiresAt: at + ttlMs, bytes, hits: before?.hits ?? 0 };
     if (maxSize < 1 || bytes > maxBytes || !isAlive(entry, this.#now())) return;
     while (this.#entries.size >= maxSize || this.#bytes + bytes > maxBytes) {
-      this.#remove(this.#victim());
-      this.#counters.evictions++;
+      const victim = this.#victim();
+      this.#remove(victim);
+      this.#count(victim.key, 'evictions');
     }
     this.#entries.set(key, entry);
     this.#bytes += bytes;
@@ -215,7 +237,7 @@ export class Cache<V extends object | string> implements Disposable {
 
   #expire(entry: Entry<V>): void {
     this.#remove(entry);
-    this.#counters.expirations++;
+    this.#count(entry.key, 'expirations');
   }
 
   /** Takes out what has expired; costs nothing as long as nothing can have. */
@@ -247,6 +269,12 @@ export class Cache<V extends object | string> implements Disposable {
   #now(): number {
     return this.clock.date().getTime();
   }
+}
+
+/** The first word of a key. */
+function kindOf(key: string): string {
+  const end = key.indexOf(' ');
+  return end === -1 ? key : key.slice(0, end);
 }
 
 /** A clock that was set back makes no entry live longer: one from the future counts as expired. */

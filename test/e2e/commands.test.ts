@@ -132,6 +132,32 @@ const cases: readonly Case[] = [
     json: ({ cleared }: { cleared: unknown[] }) => expect(cleared).toEqual(servers.map((server) => ({ server, entries: 0 }))),
   },
   {
+    command: 'health',
+    words: ['health'],
+    human: (stdout) => {
+      expect(stdout).toMatch(/^healthy\n\nCOMPONENT +HEALTH\nconfiguration +healthy\n/);
+      for (const name of servers) expect(stdout).toMatch(new RegExp(`^${name} +healthy$`, 'm'));
+    },
+    json: (data: { components: { name: string | null; status: string }[] }) => {
+      expect(data).toMatchObject({ status: 'healthy', ready: true, endpoint: null });
+      expect(data.components.map(({ name }) => name)).toEqual([null, ...servers]);
+    },
+  },
+  {
+    command: 'metrics',
+    words: ['metrics'],
+    // Cases before this one have connected, and called nothing.
+    human: (stdout) => {
+      expect(stdout).toMatch(/^SERVER +CALLS +FAILED +ERRORS +P50 +P95 +P99 +RETRIES +LAST 24 H$/m);
+      expect(stdout).toMatch(/^memory +0 +0 +- +- +- +- +0 {2}·{24}$/m);
+    },
+    json: (data: { from: string; servers: { server: string; calls: number; connects: { success: number } }[] }) => {
+      expect(data.from).toBe('day');
+      expect(data.servers.map(({ server, calls }) => [server, calls])).toEqual(servers.map((name) => [name, 0]));
+      for (const { connects } of data.servers) expect(connects.success).toBeGreaterThan(0);
+    },
+  },
+  {
     command: 'tool',
     words: ['tool', 'everything/get-sum'],
     human: (stdout) => {

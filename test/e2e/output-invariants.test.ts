@@ -37,6 +37,11 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
     works: ['cache', 'cache clear missing'],
     fails: ['cache fault', 'cache clear nowhere', 'cache clear fault x'],
   },
+  metrics: {
+    works: ['metrics', 'metrics fault', 'metrics --since 24h', 'metrics --format prometheus', 'metrics --format json'],
+    fails: ['metrics nowhere', 'metrics --since 5', 'metrics --since 1h --format prometheus', 'metrics --format xml'],
+  },
+  health: { works: ['health'], fails: ['health fault'] },
   // It leaves a process: attach.test.ts has it.
   up: { works: [], fails: ['up now', 'up --idle 5'] },
   down: { works: ['down'], fails: ['down now'] },

@@ -249,7 +249,7 @@ describe('loadConfig', () => {
     await using home = await tempHome();
     await home.writeConfig(
       [
-        '{ "sarvers": {}, "$schema": "x", "metrics": {}, "defaults": { "timeouts": { "cal": "1s" } },',
+        '{ "sarvers": {}, "$schema": "x", "state": {}, "defaults": { "timeouts": { "cal": "1s" } },',
         '  "mcpServers": {',
         '    "a": { "command": "x", "agrs": [], "timeout": 10000, "pin": false, "headers": {}, "timeouts": { "idle": "1s" } },',
         '    "A": { "url": "https://x.example", "cwd": "/", "xyzzy": 1 } } }',
@@ -258,8 +258,8 @@ describe('loadConfig', () => {
     const config = await loadFor(home);
     expect(warnings(config)).toEqual([
       'warning 1:3 sarvers: unknown key "sarvers" is ignored',
-      'warning 1:34 metrics: "metrics" has no effect in this version',
-      'warning 1:77 defaults.timeouts.cal: unknown key "cal" is ignored; did you mean "call"?',
+      'warning 1:34 state: "state" has no effect in this version',
+      'warning 1:75 defaults.timeouts.cal: unknown key "cal" is ignored; did you mean "call"?',
       'warning 3:28 mcpServers.a.agrs: unknown key "agrs" is ignored; did you mean "args"?',
       'warning 3:40 mcpServers.a.timeout: unknown key "timeout" is ignored; mcpctl writes "timeouts": { "call": "60s" }',
       'warning 3:58 mcpServers.a.pin: "pin" has no effect in this version',

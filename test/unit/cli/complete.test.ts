@@ -47,7 +47,7 @@ describe('complete: commands', () => {
     ['/sta', ['/status ']],
     ['/mcp sta', ['status ']],
     ['mcp sta', ['status ']],
-    ['/m', ['/mcp ']],
+    ['/mc', ['/mcp ']],
     ['tool', ['tool ', 'tools ']],
     ['co', ['config ']],
     ['--json sta', ['status ']],

@@ -113,7 +113,7 @@ describe('progress on a terminal', () => {
     await clock.advance(600);
     events.emit({ type: 'call-progress', server: 'everything', tool: 'long', progress: 3, total: 10, message: 'half done' });
     expect(spinner?.text).toBe('everything/long 3/10 half done (1 s)');
-    events.emit({ type: 'call-finished', server: 'everything', tool: 'long', durationMs: 1, outcome: 'ok' });
+    events.emit({ type: 'call-finished', server: 'everything', tool: 'long', durationMs: 1, isSent: true, outcome: 'ok' });
     expect(spinner?.text).toBe('everything/long 3/10 half done (1 s)');
     await clock.advance(1_000);
     expect(spinner?.text).toBe('call (2 s)');

@@ -27,6 +27,7 @@ function contextOf(servers: readonly ServerConfig[], { longLived = false } = {})
   const context: CommandContext = {
     manager,
     config: manager.config,
+    observation: {} as CommandContext['observation'],
     signal,
     atPrompt: longLived,
     note: (text) => notes.push(text),

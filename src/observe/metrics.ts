@@ -1,0 +1,125 @@
+/** Counts what a manager tells while it stays: totals since its start, and the last 24 hours in slots. Costs a call about a microsecond. */
+
+import type { Clock } from '../core/clock.js';
+import type { Emitter, Subscription } from '../core/events.js';
+import type { ManagerEvent } from '../manager/server-status.js';
+import { History, historyHours, slotMs } from './history.js';
+import { add, callsOf, difference, newTally, type Tally } from './tally.js';
+import { type CountedEvent, countRow, countTool, isCounted } from './tally-events.js';
+import { type Reading, type ServerReading, seriesLength, type TallySource } from './tally-source.js';
+import { ToolLabels } from './tool-labels.js';
+
+interface Counted {
+  readonly total: Tally;
+  /** As it was at the last reset. */
+  base: Tally;
+  resetAt: number;
+  wasConnected: boolean;
+}
+
+const hourMs = 3_600_000;
+
+export class Metrics implements TallySource, Disposable {
+  readonly from = 'manager';
+  readonly startedAt: number;
+  readonly #clock: Clock;
+  readonly #servers = new Map<string, Counted>();
+  readonly #labels = new ToolLabels();
+  readonly #history = new History();
+  #listening: Subscription | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.startedAt = this.#now();
+  }
+
+  listen(events: Emitter<ManagerEvent>): this {
+    this.#listening = events.onAny((event) => {
+      if (isCounted(event)) this.count(event);
+      else if (event.type === 'config-changed') for (const name of event.removed) this.#forget(name);
+    });
+    return this;
+  }
+
+  /** @param at epoch milliseconds */
+  count(event: CountedEvent, at = this.#now()): void {
+    const counted = this.#of(event.server);
+    countRow(counted.total.row, event, counted.wasConnected);
+    countRow(this.#history.slot(event.server, at), event, counted.wasConnected);
+    countTool(counted.total, this.#labels, event);
+    if (event.type === 'server-state' && event.to === 'connected') counted.wasConnected = true;
+  }
+
+  async read(servers: readonly string[], sinceMs: number | undefined): Promise<Reading> {
+    const until = this.#now();
+    const span = Math.min(sinceMs ?? hourMs, historyHours * hourMs);
+    const seriesMs = Math.max(span, seriesLength * slotMs);
+    const readings = new Map<string, ServerReading>();
+    let since = until;
+    for (const server of servers) {
+      const counted = this.#servers.get(server);
+      const start = Math.max(counted?.resetAt ?? this.startedAt, sinceMs === undefined ? 0 : until - span);
+      since = Math.min(since, start);
+      if (!counted) readings.set(server, { tally: newTally(), series: new Array(seriesLength).fill(0) });
+      else {
+        const tally =
+          sinceMs === undefined
+            ? difference(counted.total, counted.base)
+            : { row: this.#history.sum(server, start, until), tools: new Map() };
+        readings.set(server, {
+          tally,
+          series: this.#series(server, Math.max(until - seriesMs, counted.resetAt), until, seriesMs),
+        });
+      }
+    }
+    return { since, until, seriesMs, servers: readings, hasTools: sinceMs === undefined };
+  }
+
+  async reset(servers: readonly string[]): Promise<void> {
+    for (const server of servers) {
+      const counted = this.#of(server);
+      counted.base = newTally();
+      add(counted.base.row, counted.total.row);
+      for (const [tool, [success, error]] of counted.total.tools) counted.base.tools.set(tool, [success, error]);
+      counted.resetAt = this.#now();
+      this.#history.forget(server);
+    }
+  }
+
+  async totals(servers: readonly string[]): Promise<ReadonlyMap<string, Tally>> {
+    return new Map(servers.map((server) => [server, this.#servers.get(server)?.total ?? newTally()]));
+  }
+
+  #series(server: string, from: number, until: number, seriesMs: number): number[] {
+    const series: number[] = new Array(seriesLength).fill(0);
+    const partMs = seriesMs / seriesLength;
+    this.#history.each(server, from, until, (row, at) => {
+      const part = seriesLength - 1 - Math.floor((until - Math.max(at, from)) / partMs);
+      series[Math.min(Math.max(part, 0), seriesLength - 1)]! += callsOf(row);
+    });
+    return series;
+  }
+
+  #of(server: string): Counted {
+    let counted = this.#servers.get(server);
+    if (!counted) {
+      counted = { total: newTally(), base: newTally(), resetAt: this.startedAt, wasConnected: false };
+      this.#servers.set(server, counted);
+    }
+    return counted;
+  }
+
+  #forget(server: string): void {
+    this.#servers.delete(server);
+    this.#labels.forget(server);
+    this.#history.forget(server);
+  }
+
+  #now(): number {
+    return this.#clock.date().getTime();
+  }
+
+  [Symbol.dispose](): void {
+    this.#listening?.off();
+  }
+}

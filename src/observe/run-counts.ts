@@ -1,0 +1,85 @@
+/** What one command, or one script, counts. Only remembers events; what adds them up is loaded at the end, when the answer is out. */
+
+import type { Clock } from '../core/clock.js';
+import type { Emitter, Subscription } from '../core/events.js';
+import type { ManagerEvent } from '../manager/server-status.js';
+import type { DayTotals } from './day-totals.js';
+
+export interface RunCountsOptions {
+  readonly stateDir: string;
+  readonly clock: Clock;
+  readonly pid: number;
+  /** The configuration file that defines a server. */
+  readonly fileOf: (server: string) => string | undefined;
+  /** Told once that the figures cannot be written. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** A long script writes in between. */
+const maxWaiting = 1000;
+
+const counted: ReadonlySet<ManagerEvent['type']> = new Set<ManagerEvent['type']>([
+  'call-finished',
+  'call-retry',
+  'server-state',
+  'tools-listed',
+  'breaker-changed',
+]);
+
+export class RunCounts implements AsyncDisposable {
+  readonly #options: RunCountsOptions;
+  #waiting: ManagerEvent[] = [];
+  /** Servers that were connected in this run: once more is a restart. */
+  readonly #connected = new Set<string>();
+  #writing: Promise<void> = Promise.resolve();
+  #listening: Subscription | undefined;
+  #isWarned = false;
+
+  constructor(options: RunCountsOptions) {
+    this.#options = options;
+  }
+
+  listen(events: Emitter<ManagerEvent>): this {
+    this.#listening = events.onAny((event) => {
+      if (!counted.has(event.type)) return;
+      this.#waiting.push(event);
+      if (this.#waiting.length >= maxWaiting) void this.flush();
+    });
+    return this;
+  }
+
+  /** The totals of the day, with what was counted here so far. */
+  async source(): Promise<DayTotals> {
+    await this.flush();
+    const { DayTotals } = await import('./day-totals.js');
+    return new DayTotals(this.#options);
+  }
+
+  /** Never rejects: figures that cannot be written fail no command. */
+  flush(): Promise<void> {
+    const events = this.#waiting;
+    this.#waiting = [];
+    if (events.length === 0) return this.#writing;
+    this.#writing = this.#writing
+      .then(() => this.#write(events))
+      .catch((error: unknown) => {
+        if (!this.#isWarned) this.#options.onFailure(error);
+        this.#isWarned = true;
+      });
+    return this.#writing;
+  }
+
+  async #write(events: readonly ManagerEvent[]): Promise<void> {
+    const { sumUp } = await import('./sum-up.js');
+    const tallies = sumUp(events, this.#connected);
+    if (tallies.size === 0) return;
+    const { DayTotals } = await import('./day-totals.js');
+    await new DayTotals(this.#options).add(tallies);
+  }
+
+  /** What happens from now on, servers that are closed, counts no more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listening?.off();
+    await this.flush();
+  }
+}

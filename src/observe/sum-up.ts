@@ -1,0 +1,25 @@
+/** Adds up the events of one run. */
+
+import type { ManagerEvent } from '../manager/server-status.js';
+import { newTally, type Tally } from './tally.js';
+import { countRow, countTool, isCounted } from './tally-events.js';
+import { ToolLabels } from './tool-labels.js';
+
+/** @param connected servers that were connected before; those that connect are added */
+export function sumUp(events: readonly ManagerEvent[], connected: Set<string>): Map<string, Tally> {
+  const tallies = new Map<string, Tally>();
+  const labels = new ToolLabels();
+  for (const event of events) {
+    if (!isCounted(event)) continue;
+    const { server } = event;
+    let tally = tallies.get(server);
+    if (!tally) {
+      tally = newTally();
+      tallies.set(server, tally);
+    }
+    countRow(tally.row, event, connected.has(server));
+    countTool(tally, labels, event);
+    if (event.type === 'server-state' && event.to === 'connected') connected.add(server);
+  }
+  return tallies;
+}

@@ -1,0 +1,34 @@
+/** Names of tools as labels: servers choose them, so their number and their length are bounded, and nothing in them is believed. */
+
+import { sanitizeLine } from '../core/sanitize.js';
+
+export const toolLabelLimits = { perServer: 200, altogether: 500, length: 128 } as const;
+
+/** Where the calls of all further tools are counted. */
+export const otherTools = 'other';
+
+export class ToolLabels {
+  readonly #servers = new Map<string, Map<string, string>>();
+  #count = 0;
+
+  /** The label of a tool: its name for the first 200 of a server and 500 altogether that are called, `other` for the rest. */
+  labelOf(server: string, tool: string): string {
+    let labels = this.#servers.get(server);
+    if (!labels) {
+      labels = new Map();
+      this.#servers.set(server, labels);
+    }
+    const known = labels.get(tool);
+    if (known !== undefined) return known;
+    if (labels.size >= toolLabelLimits.perServer || this.#count >= toolLabelLimits.altogether) return otherTools;
+    const label = sanitizeLine(tool, toolLabelLimits.length) || otherTools;
+    labels.set(tool, label);
+    this.#count++;
+    return label;
+  }
+
+  forget(server: string): void {
+    this.#count -= this.#servers.get(server)?.size ?? 0;
+    this.#servers.delete(server);
+  }
+}
