@@ -31,7 +31,9 @@ export function createAuthority(name = 'mcpctl test CA'): Authority {
       const file = `leaf${++issued}`;
       writeFileSync(path(`${file}.ext`), `subjectAltName=${names}\nbasicConstraints=CA:FALSE\n`);
       openssl(`req -newkey ${newKey} -keyout ${file}.key -out ${file}.csr -config ca.cnf`);
-      openssl(`x509 -req -in ${file}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out ${file}.pem -days ${days} -extfile ${file}.ext`);
+      openssl(
+        `x509 -req -in ${file}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out ${file}.pem -days ${days} -extfile ${file}.ext`,
+      );
       return { key: readFileSync(path(`${file}.key`), 'utf8'), cert: readFileSync(path(`${file}.pem`), 'utf8') };
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),

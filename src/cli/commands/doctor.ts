@@ -25,7 +25,11 @@ const timeWidth = 8;
 export const text: Text<Diagnosis, typeof args> = ({ servers, machine, counts }, options, { server }) => {
   const chalk = paint(options.color);
   const sections = servers.map((one) => section(one, options, server !== undefined));
-  const tally = [`${counts.ok} ok`, ...(counts.warning > 0 ? [`${counts.warning} warning${counts.warning === 1 ? '' : 's'}`] : []), `${counts.failed} failed`];
+  const tally = [
+    `${counts.ok} ok`,
+    ...(counts.warning > 0 ? [`${counts.warning} warning${counts.warning === 1 ? '' : 's'}`] : []),
+    `${counts.failed} failed`,
+  ];
   if (servers.length === 0) sections.push('No servers are configured. Add one: mcpctl add <name> <command or URL>');
   const aboutMachine = [chalk.bold('this machine'), ...machine.flatMap((step) => lines(step, options))].join('\n');
   return [...sections, aboutMachine, tally.join(' · ')].join('\n\n');
