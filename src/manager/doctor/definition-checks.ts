@@ -78,6 +78,8 @@ export async function checkEnvironment(subject: Subject): Promise<Finding> {
       ),
     );
   }
+  // Whatever it is: what cannot be used is not tried.
+  if (missing.length === 0 && server.problem && !isWaiting(server)) return foundError('CONFIG_INVALID', server.problem);
   if (findings.length === 0) return found('OK', 'every variable is set, and no secret stands in the file');
   const worst = findings.find(({ code }) => verdictOf(code) === 'failed') ?? findings[0]!;
   return { ...worst, finding: [worst, ...findings.filter((other) => other !== worst)].map(({ finding }) => finding).join('; ') };
