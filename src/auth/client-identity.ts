@@ -44,6 +44,19 @@ const authMethods: readonly ClientAuthMethod[] = ['none', 'client_secret_post', 
  * @throws McpctlError `AUTH_FAILED` (step `registration`) with the field to set, `AUTH_UNAVAILABLE`; `signal.reason`
  */
 export async function identify(server: LoginTarget, as: AuthorizationServer, options: IdentifyOptions): Promise<ClientIdentity> {
+  return (await planIdentity(server, as, options)) ?? register(server, as, options);
+}
+
+/**
+ * The identity of a login as far as nobody has to be asked for it; undefined = it would be registered.
+ *
+ * @throws as `identify`
+ */
+export async function planIdentity(
+  server: LoginTarget,
+  as: AuthorizationServer,
+  options: Omit<IdentifyOptions, 'fetch' | 'signal'>,
+): Promise<ClientIdentity | undefined> {
   const { registration, clientId, clientMetadataUrl } = server.oauth;
   const { metadata } = as;
   const allows = (way: 'static' | 'cimd' | 'dcr') => registration === 'auto' || registration === way;
@@ -52,7 +65,7 @@ export async function identify(server: LoginTarget, as: AuthorizationServer, opt
     return described(server, as, clientMetadataUrl, options);
   const { known, clock = systemClock } = options;
   if (allows('dcr') && known && fits(known, options, clock)) return known;
-  if (allows('dcr') && metadata.registration_endpoint !== undefined) return register(server, as, options);
+  if (allows('dcr') && metadata.registration_endpoint !== undefined) return undefined;
   throw nobody(server, as);
 }
 
@@ -61,7 +74,7 @@ async function given(
   server: LoginTarget,
   { issuer, metadata }: AuthorizationServer,
   clientId: string,
-  { env, knownIssuer }: IdentifyOptions,
+  { env, knownIssuer }: Pick<IdentifyOptions, 'env' | 'knownIssuer'>,
 ): Promise<ClientIdentity> {
   const { clientSecret, clientSecretEnv, privateKeyFile } = server.oauth;
   if (knownIssuer !== undefined && knownIssuer !== null && knownIssuer !== issuer) {
@@ -101,7 +114,7 @@ function described(
   server: LoginTarget,
   { issuer }: AuthorizationServer,
   url: string,
-  { grantTypes }: IdentifyOptions,
+  { grantTypes }: Pick<IdentifyOptions, 'grantTypes'>,
 ): ClientIdentity {
   if (grantTypes.includes('client_credentials')) {
     const hint = 'give "clientId" and "clientSecretEnv" under "oauth" of this server';
@@ -111,7 +124,11 @@ function described(
 }
 
 /** A callback is registered with its port, and not every provider lets another one pass. */
-function fits(known: ClientIdentity, { redirectUri, grantTypes }: IdentifyOptions, clock: Clock): boolean {
+function fits(
+  known: ClientIdentity,
+  { redirectUri, grantTypes }: Pick<IdentifyOptions, 'redirectUri' | 'grantTypes'>,
+  clock: Clock,
+): boolean {
   if (known.source !== 'dcr' || known.redirectUri !== redirectUri) return false;
   if (known.secretExpiresAt !== null && Date.parse(known.secretExpiresAt) <= clock.date().getTime()) return false;
   return known.clientSecret !== null || !grantTypes.includes('client_credentials');

@@ -144,7 +144,7 @@ async function serverMetadata(
   if (!metadata) {
     if (asker.trouble) throw asker.unavailable(server, context.step);
     const what = named === undefined ? 'the server does not say where to log in' : `${shown} publishes no metadata`;
-    throw authFailed(what, context, { hint: byHand(server.name) });
+    throw authFailed(what, context, { hint: byHand(server.name), details: { reason: 'no-metadata' } });
   }
   // Where the server named none, the name is our own making, and both forms of it mean the same.
   if (metadata.issuer === issuer || (named === undefined && metadata.issuer === `${issuer}/`)) return metadata;

@@ -235,9 +235,9 @@ export class Logins implements AsyncDisposable {
   }
 
   /** Where tokens are kept here. */
-  async describe(asking: Asking): Promise<StoreInfo> {
+  async describe({ writes = false, ...asking }: Asking & { writes?: boolean }): Promise<StoreInfo> {
     const mode = this.#mode();
-    return (await this.#open()).store.describe(mode, this.#patience(asking));
+    return (await this.#open()).store.describe(mode, this.#patience(asking), { writes });
   }
 
   /** The account of the configuration, else the one that logged in last; of another client than the configured one, none. */

@@ -1,4 +1,5 @@
 /** Keeps credentials safe: chooses between keychain, encrypted file and memory, and keeps the index of accounts true to them. */
+import { randomUUID } from 'node:crypto';
 import type { AccountRecord } from '../config/accounts.js';
 import type { CredentialStore } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
@@ -30,7 +31,13 @@ export interface StoreInfo {
   /** Why it is the file, with `auto`. */
   readonly reason: string | null;
   /** Why it cannot be used at the moment. */
-  readonly problem: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+  readonly problem: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string | null;
+    /** A `VaultTrouble`, where it is one. */
+    readonly reason: string | null;
+  } | null;
 }
 
 export class TokenStore {
@@ -128,8 +135,11 @@ export class TokenStore {
     return [...found].map(([account, { issuer, client }]) => ({ issuer, resource, client, account }));
   }
 
-  /** Where the next token would go. Looks for the keychain, but changes nothing. Never throws but `signal.reason`. */
-  async describe(mode: CredentialStore, patience: Patience): Promise<StoreInfo> {
+  /**
+   * Where the next token would go. Looks for the keychain, but changes nothing; with `writes` an entry is stored there, read and
+   * removed, because not every keychain that can be read can be written. Never throws but `signal.reason`.
+   */
+  async describe(mode: CredentialStore, patience: Patience, { writes = false } = {}): Promise<StoreInfo> {
     const about = (vault: Vault, reason: string | null): StoreInfo => {
       const isFile = vault.kind === 'file';
       const { file } = this.parts;
@@ -144,12 +154,15 @@ export class TokenStore {
     };
     try {
       // A name that nobody has.
-      const { vault, reason } = await this.#firstUsable(mode, (candidate) => candidate.get('probe', patience));
+      const { vault, reason } = await this.#firstUsable(mode, (candidate) =>
+        writes && candidate.kind === 'keychain' ? tryOut(candidate, patience) : candidate.get('probe', patience),
+      );
       return about(vault, reason);
     } catch (error) {
       if (patience.signal.aborted || !(error instanceof McpctlError)) throw error;
-      const { code, message, hint = null } = error;
-      return { ...about(this.parts[mode === 'auto' ? 'keychain' : mode], null), problem: { code, message, hint } };
+      const { code, message, hint = null, details } = error;
+      const reason = typeof details?.reason === 'string' ? details.reason : null;
+      return { ...about(this.parts[mode === 'auto' ? 'keychain' : mode], null), problem: { code, message, hint, reason } };
     }
   }
 
@@ -172,6 +185,14 @@ export class TokenStore {
   #nameOf(key: CredentialKey): string {
     return entryName(key, this.parts.profile);
   }
+}
+
+async function tryOut(vault: Vault, patience: Patience): Promise<void> {
+  const name = `probe ${randomUUID()}`;
+  await vault.set(name, name, patience);
+  const found = await vault.get(name, patience);
+  await vault.delete(name, patience);
+  if (found !== name) throw vaultError('failed', 'The keychain did not give back what was stored in it');
 }
 
 function timesOf(credential: Credential): Pick<AccountRecord, 'issuedAt' | 'expiresAt' | 'scopes' | 'renewable'> {

@@ -212,6 +212,16 @@ export const registry: readonly CommandSpec[] = [
     load: () => import('./commands/logs.js'),
   },
   {
+    name: 'doctor',
+    summary: 'Find out what is wrong: with one server or all, and with this machine',
+    description:
+      'Goes from the configuration over environment, approval, program or network, certificate, proxy, login and token to the list of tools, and says of each step how long it took, what was found and what to do. A step that failed skips those that need it. It registers nothing, opens no browser and ends no process; a program that is not running is started and stopped again.\nExits with the code of the first failed step. docs/doctor.md lists the machine codes.',
+    examples: ['doctor', 'doctor github', 'doctor github --json'],
+    positionals: [{ name: 'server', summary: 'Name of a server; without it, all', complete: 'server' }],
+    flags: [],
+    load: () => import('./commands/doctor.js'),
+  },
+  {
     name: 'auth',
     summary: 'Log in to a server over HTTP; alone: show the login of each, and where tokens are kept',
     description:

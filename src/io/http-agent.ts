@@ -194,14 +194,7 @@ export class HttpAgents {
   }
 
   #tlsOptions() {
-    const { ca } = this.options;
-    return {
-      ...strictTls,
-      // One context for all sockets: parsing the roots takes milliseconds.
-      ...(ca === undefined
-        ? {}
-        : { secureContext: createSecureContext({ ca: [...rootCertificates, ca], minVersion: 'TLSv1.2' }) }),
-    };
+    return tlsOptionsFor(this.options.ca);
   }
 
   #watch<A extends HttpAgent>(agent: A, readyEvent: 'connect' | 'secureConnect', guard?: AddressGuard): A {
@@ -236,6 +229,15 @@ export class HttpAgents {
     });
     return inTime;
   }
+}
+
+/** What every server is held to. `ca`: PEM, trusted beside the default roots. */
+export function tlsOptionsFor(ca: string | undefined) {
+  return {
+    ...strictTls,
+    // One context for all sockets: parsing the roots takes milliseconds.
+    ...(ca === undefined ? {} : { secureContext: createSecureContext({ ca: [...rootCertificates, ca], minVersion: 'TLSv1.2' }) }),
+  };
 }
 
 function judgeLiteral(host: string, guard: AddressGuard | undefined): void {

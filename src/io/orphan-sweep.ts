@@ -27,17 +27,7 @@ const termMs = 500;
  * @returns the number of processes ended. Without procfs nothing can be proven, and nothing is killed.
  */
 export async function sweepOrphans(options: SweepOptions): Promise<number> {
-  const scope = pidScope();
-  if (!scope) return 0;
-  const dead: RegistryFile[] = [];
-  const files: string[] = [];
-  for (const file of trustedFiles(options)) {
-    const verdict = judge(file, scope);
-    if (verdict === 'keep') continue;
-    files.push(file);
-    if (verdict !== 'remove') dead.push(verdict);
-  }
-  const victims = dead.length > 0 ? findVictims(dead, options.pid) : [];
+  const { files, victims } = findOrphans(options);
   if (victims.length > 0) {
     for (const victim of victims) signal(victim, 'SIGTERM', options);
     const deadline = options.clock.now() + termMs;
@@ -49,11 +39,29 @@ export async function sweepOrphans(options: SweepOptions): Promise<number> {
   return victims.length;
 }
 
+/** The survivors of dead owners, and the files that are of no use without them. Ends nothing and removes nothing. */
+export function findOrphans(options: Pick<SweepOptions, 'runtimeDir' | 'pid' | 'uid'>): {
+  readonly files: readonly string[];
+  readonly victims: readonly ProcessFacts[];
+} {
+  const scope = pidScope();
+  if (!scope) return { files: [], victims: [] };
+  const dead: RegistryFile[] = [];
+  const files: string[] = [];
+  for (const file of trustedFiles(options)) {
+    const verdict = judge(file, scope);
+    if (verdict === 'keep') continue;
+    files.push(file);
+    if (verdict !== 'remove') dead.push(verdict);
+  }
+  return { files, victims: dead.length > 0 ? findVictims(dead, options.pid) : [] };
+}
+
 /**
  * Our registry files. In a shared place such as /tmp somebody else may have put the folder there first: then its files
  * could make us kill our own processes, and none is read.
  */
-function trustedFiles({ runtimeDir, uid }: SweepOptions): string[] {
+function trustedFiles({ runtimeDir, uid }: Pick<SweepOptions, 'runtimeDir' | 'uid'>): string[] {
   const dir = registryDir(runtimeDir);
   let entries: Dirent[];
   try {

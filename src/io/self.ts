@@ -12,6 +12,11 @@ export interface BackgroundProcess {
   lastWords(): string;
 }
 
+/** Which Node runs us, and as whom; `uid` is undefined where the platform has none. */
+export function ownProcess(): { readonly pid: number; readonly uid: number | undefined; readonly nodeVersion: string } {
+  return { pid: process.pid, uid: process.getuid?.(), nodeVersion: process.versions.node };
+}
+
 /** What is kept of the runs before, for whoever looks for the reason of an end. */
 const maxLogBytes = 1024 * 1024;
 const lastWordsBytes = 8 * 1024;

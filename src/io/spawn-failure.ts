@@ -85,13 +85,22 @@ export async function spawnFailure(error: unknown, attempt: SpawnAttempt): Promi
       'interpreter-not-found',
       `Command ${file} needs ${interpreter}, which was not found`,
       `install ${interpreter}, or correct the first line of ${file}`,
-      { path: searched },
+      { path: searched, interpreter },
     );
   }
   const text = error instanceof Error ? error.message : String(error);
   return fail('spawn-failed', `Command ${file} could not be started: ${text}`, 'check "command" and "args" of this server', {
     path: searched,
   });
+}
+
+/** What would keep a command from being started, as the file system shows it; undefined when nothing does. Starts nothing. */
+export async function startProblem(attempt: SpawnAttempt): Promise<McpctlError | undefined> {
+  const found = await spawnFailure(Object.assign(new Error('not started'), { code: 'ENOENT' }), attempt);
+  const { reason, interpreter } = found.details ?? {};
+  if (reason === 'spawn-failed') return undefined;
+  const isThere = reason === 'interpreter-not-found' && (await stat(String(interpreter)).catch(() => null)) !== null;
+  return isThere ? undefined : found;
 }
 
 /** The error for a server that is not started because too few open files would be left; `details` has the numbers. */

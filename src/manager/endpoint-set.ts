@@ -247,7 +247,7 @@ export class EndpointSet implements AsyncDisposable {
 }
 
 /** The configuration of one address alone: the rest of mcpctl cannot tell it from a server with one. */
-function endpointConfig(config: ServerConfig, { url, target }: EndpointAddress): ServerConfig {
+export function endpointConfig(config: ServerConfig, { url, target }: EndpointAddress): ServerConfig {
   const { definition, protocol } = config;
   if (definition.type === 'stdio' || definition.url === url) return { ...config, target };
   const own = { ...definition, url };

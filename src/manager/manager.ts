@@ -11,6 +11,7 @@ import { Semaphore } from '../policy/semaphore.js';
 import { runToolCall } from './call-pipeline.js';
 import type { ClearedCaches } from './clear-caches.js';
 import type { ConfigChange } from './config-change.js';
+import type { Diagnosis } from './doctor/doctor.js';
 import type { ManagedServer } from './managed-server.js';
 import { type LoginList, ManagerLogins } from './manager-logins.js';
 import type { ManagerParts } from './manager-parts.js';
@@ -21,7 +22,17 @@ import { isUsable, ServerSet } from './server-set.js';
 import type { ManagerEvent, ServerFigures, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
 
-export type { CachedThing, CacheStatus, CallToolResult, ConfigChange, LoginList, BreakersOfServer, ServerStatus, Tool };
+export type {
+  BreakersOfServer,
+  CachedThing,
+  CacheStatus,
+  CallToolResult,
+  ConfigChange,
+  Diagnosis,
+  LoginList,
+  ServerStatus,
+  Tool,
+};
 
 export interface ManagerOptions extends Omit<ManagerParts, 'events' | 'connects' | 'openConnection'> {
   /** Of this process, for lock files. */
@@ -180,6 +191,13 @@ export class Manager implements AsyncDisposable {
   async clearCaches(names: readonly string[]): Promise<ClearedCaches> {
     const servers = names.map((name) => this.#servers.get(name));
     return (await import('./clear-caches.js')).clearCaches(servers);
+  }
+
+  /** Examines the named servers, and this machine, step by step. @throws McpctlError `UNKNOWN_SERVER`; `signal.reason` */
+  async diagnose(names: readonly string[], asking: { signal: AbortSignal; isAttended: boolean }): Promise<Diagnosis> {
+    const { diagnose } = await import('./doctor/doctor.js');
+    const parts = { openConnection, ...this.#options, events: this.events, config: this.#config };
+    return diagnose(names, { ...parts, find: (name) => this.#servers.get(name) }, asking);
   }
 
   /** One round trip. @returns milliseconds */

@@ -90,6 +90,14 @@ const scenarios = [
   'logs broken --tail all --json',
   'logs moved',
   'logs refused --json',
+  'doctor',
+  'doctor --json --verbose',
+  'doctor leaky --verbose',
+  'doctor exits',
+  'doctor forbidden',
+  'doctor broken --json',
+  'doctor moved',
+  'doctor refused --verbose',
   'nonsense --verbose',
 ];
 

@@ -213,6 +213,26 @@ const cases: readonly Case[] = [
       }),
   },
   {
+    command: 'doctor',
+    words: ['doctor', 'memory'],
+    human: (stdout) => {
+      expect(stdout).toMatch(/^memory {2}node .*server-memory/);
+      expect(stdout).toMatch(/^ {2}✓ list +[\d.]+ m?s {2}9 tools$/m);
+      expect(stdout).toMatch(/^this machine\n {2}✓ node +[\d.]+ ms {2}Node \d/m);
+    },
+    json: (data: { servers: { server: string; verdict: string; steps: { step: string; code: string }[] }[] }) => {
+      expect(data.servers).toMatchObject([{ server: 'memory', transport: 'stdio', verdict: 'ok' }]);
+      expect(data.servers[0]!.steps.map(({ step, code }) => [step, code])).toEqual([
+        ['config', 'OK'],
+        ['environment', 'OK'],
+        ['trust', 'NOT_NEEDED'],
+        ['spawn', 'OK'],
+        ['initialize', 'OK'],
+        ['list', 'OK'],
+      ]);
+    },
+  },
+  {
     // What the commands before this one made the server say.
     command: 'logs',
     words: ['logs', 'filesystem', '--tail', 'all'],

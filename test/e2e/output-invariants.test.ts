@@ -45,6 +45,7 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   // It leaves a process: attach.test.ts has it.
   up: { works: [], fails: ['up now', 'up --idle 5'] },
   down: { works: ['down'], fails: ['down now'] },
+  doctor: { works: ['doctor fault', 'doctor off'], fails: ['doctor', 'doctor missing', 'doctor nowhere', 'doctor fault x'] },
   logs: { works: ['logs missing -n 1', 'logs off'], fails: ['logs', 'logs nowhere', 'logs missing --follow', 'logs off -n x'] },
   config: {
     works: ['config path', 'config show', 'config explain fault', '--preset test config explain fault'],
@@ -84,7 +85,9 @@ const settled = (text: string) =>
   text
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
     .replace(/"(pid|toolsAgeMs|ageMs|ttlLeftMs|latencyMs|last|p50|p95)": (\d[\d.]*|null|\{[^}]*\})/g, '"$1": <number>')
-    .replace(/[\d.]+ m?s\b/g, '<duration>')
+    .replace(/"ms": [\d.]+/g, '"ms": <number>')
+    .replace(/\b\d+ of \d+ are open/g, '<files>')
+    .replace(/ *[\d.]+ m?s\b/g, ' <duration>')
     // The columns of ages are as wide as the longest; a list may become stale under the test.
     .replace(/^(SERVER +KEPT|\w+ +list of).*$/gm, (row) =>
       row.replace(/ +(<duration>|\d+ m|stale)(?= )/g, ' <age>').replace(/ +/g, ' '),

@@ -9,8 +9,8 @@ export interface Authority extends Disposable {
   readonly ca: string;
   /** The file that holds it. */
   readonly caFile: string;
-  /** A key and a certificate for `names`, such as `DNS:mcp.test,IP:127.0.0.1`. */
-  issue(names: string): { readonly key: string; readonly cert: string };
+  /** A key and a certificate for `names`, such as `DNS:mcp.test,IP:127.0.0.1`; with less than 0 days it has expired. */
+  issue(names: string, options?: { days?: number; selfSigned?: boolean }): { readonly key: string; readonly cert: string };
 }
 
 export function createAuthority(name = 'mcpctl test CA'): Authority {
@@ -27,11 +27,12 @@ export function createAuthority(name = 'mcpctl test CA'): Authority {
   return {
     ca: readFileSync(path('ca.pem'), 'utf8'),
     caFile: path('ca.pem'),
-    issue(names) {
+    issue(names, { days = 1, selfSigned = false } = {}) {
       const file = `leaf${++issued}`;
       writeFileSync(path(`${file}.ext`), `subjectAltName=${names}\nbasicConstraints=CA:FALSE\n`);
+      const signer = selfSigned ? `-signkey ${file}.key` : '-CA ca.pem -CAkey ca.key -CAcreateserial';
       openssl(`req -newkey ${newKey} -keyout ${file}.key -out ${file}.csr -config ca.cnf`);
-      openssl(`x509 -req -in ${file}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out ${file}.pem -days 1 -extfile ${file}.ext`);
+      openssl(`x509 -req -in ${file}.csr ${signer} -out ${file}.pem -days ${days} -extfile ${file}.ext`);
       return { key: readFileSync(path(`${file}.key`), 'utf8'), cert: readFileSync(path(`${file}.pem`), 'utf8') };
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
