@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { durationText } from '../core/duration.js';
 import { keyTexts } from './key-texts.js';
 import { defaultMetrics } from './metrics-endpoint.js';
-import { defaults } from './schema.js';
+import { defaults } from './defaults.js';
 import { serverName, shapes } from './shape.js';
 import type { Parts } from './shape-parts.js';
 import { isDuration } from './shape-values.js';

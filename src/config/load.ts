@@ -11,7 +11,8 @@ import { findProject, isSameFile, type Project } from './project.js';
 import type { ProjectGate } from './project-gate.js';
 import { type LoadedFile, readConfigFile, readUserFile } from './read-file.js';
 import { type ResolvedServer, resolveServer } from './resolve.js';
-import { type Config, type ConfigFile, type ConfigProblem, defaultStartConcurrency, type ServerConfig } from './schema.js';
+import { defaultStartConcurrency } from './defaults.js';
+import type { Config, ConfigFile, ConfigProblem, ServerConfig } from './schema.js';
 import { overridesFor, readSettings } from './settings.js';
 
 export interface LoadOptions {

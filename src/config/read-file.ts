@@ -6,7 +6,8 @@ import { readFileIfExists } from '../io/atomic-file.js';
 import { isForeign } from './dialect-signs.js';
 import { type ConfigDocument, isToml, JsoncDocument } from './document.js';
 import type { Places } from './paths.js';
-import { type ConfigFile, type ConfigProblem, limits, type ServerSource } from './schema.js';
+import { limits } from './defaults.js';
+import type { ConfigFile, ConfigProblem, ServerSource } from './schema.js';
 import { checkShape, type FileContent } from './shape.js';
 import { unknownKeys } from './unknown-keys.js';
 

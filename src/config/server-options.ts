@@ -1,16 +1,15 @@
 /** How a server is treated: its own values before the layers of defaults, those before the built-in ones. Expands and reads nothing. */
 import type { DefaultValues } from './presets.js';
 import { foldRetry, retryOptions } from './retry-values.js';
-import {
-  type BreakerOptions,
-  type CircuitBreakerOptions,
-  defaults,
-  type OAuthOptions,
-  type PoolLimits,
-  type RetryOptions,
-  type ServerConfig,
-  type ServerRetry,
-  statelessPool,
+import { defaults, statelessPool } from './defaults.js';
+import type {
+  BreakerOptions,
+  CircuitBreakerOptions,
+  OAuthOptions,
+  PoolLimits,
+  RetryOptions,
+  ServerConfig,
+  ServerRetry,
 } from './schema.js';
 import type { ServerEntry } from './shape.js';
 

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { formatDuration, parseDuration } from '../core/duration.js';
 import type { JsonValue } from './document.js';
 import type { KeyPath } from './position.js';
-import { limits } from './schema.js';
+import { limits } from './defaults.js';
 
 /** A mistake that no single value makes; the path starts at the part. */
 export interface PartIssue {

@@ -11,7 +11,7 @@ import { type EditableFile, editableFile } from './editable-file.js';
 import type { Places } from './paths.js';
 import { configInvalid, type KeyPath } from './position.js';
 import { decode, exists, twoUserFiles } from './read-file.js';
-import { limits } from './schema.js';
+import { limits } from './defaults.js';
 import type { WriteAccess } from './settings.js';
 import { isObject } from './shape.js';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { describeServer } from '../../src/config/describe.js';
 import { explainServer } from '../../src/config/explain.js';
 import { approveProposal, readProposal } from '../../src/config/proposal.js';
-import { defaults } from '../../src/config/schema.js';
+import { defaults } from '../../src/config/defaults.js';
 import { systemClock } from '../../src/core/clock.js';
 import { loadFor, serverOf } from '../support/load-config.js';
 import { tempHome } from '../support/temp-home.js';

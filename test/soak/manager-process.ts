@@ -13,6 +13,7 @@ import { Redactor } from '../../src/core/redact.js';
 import { sanitizeText, toSafeJson } from '../../src/core/sanitize.js';
 import { ProcessGroups } from '../../src/io/process-group.js';
 import { ConfigWatcher } from '../../src/manager/config-watcher.js';
+import { Observation } from '../../src/observe/observation.js';
 import { Manager, type Tool } from '../../src/manager/manager.js';
 import { ServerLogs } from '../../src/observe/server-logs.js';
 import { ServerMemories } from '../../src/state/server-memory.js';
@@ -116,6 +117,15 @@ manager.events.onAny((event) => {
   if (event.type === 'config-problem') say({ type: 'event', text: `configuration: ${event.message}` });
 });
 const watcher = new ConfigWatcher({ manager, cwd, clock });
+const observation = await new Observation({
+  manager,
+  stateDir: manager.config.places.stateDir,
+  clock,
+  pid: process.pid,
+  fileOf: () => undefined,
+  problem: () => null,
+  onFailure: () => {},
+}).start();
 const session: Session = {
   front: 'shell',
   atPrompt: false,
@@ -124,7 +134,7 @@ const session: Session = {
   cwd,
   defaults: {},
   version: '0.0.0-soak',
-  open: async () => ({ config: manager.config, manager }),
+  open: async () => ({ config: manager.config, manager, observation }),
   host: () => {
     throw new Error('no command of the soak needs a host');
   },
@@ -330,6 +340,7 @@ async function close(): Promise<void> {
   // There are calls under way when somebody leaves.
   for (let i = 0; i < 20; i++) beside(call(chance.pick(manager.names()), chance));
   await watcher[Symbol.asyncDispose]();
+  await observation[Symbol.asyncDispose]();
   await manager[Symbol.asyncDispose]();
   await logs[Symbol.asyncDispose]();
   await groups[Symbol.asyncDispose]();

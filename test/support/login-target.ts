@@ -1,5 +1,6 @@
 /** A server over HTTP as the code of logins sees it, with any options of "oauth". */
-import { defaults, type HttpDefinition, type OAuthOptions, type ServerConfig } from '../../src/config/schema.js';
+import { defaults } from '../../src/config/defaults.js';
+import type { HttpDefinition, OAuthOptions, ServerConfig } from '../../src/config/schema.js';
 
 export function loginTarget(
   url: string,

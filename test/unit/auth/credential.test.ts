@@ -5,7 +5,7 @@ import type { OAuthCredential } from '../../../src/auth/oauth.js';
 import { fits, parameterOf } from '../../../src/auth/server-credentials.js';
 import { accountsFor, wantedScopes } from '../../../src/config/accounts.js';
 import { hashOf } from '../../../src/config/canonical.js';
-import { defaults } from '../../../src/config/schema.js';
+import { defaults } from '../../../src/config/defaults.js';
 
 const login: OAuthCredential = {
   kind: 'oauth',

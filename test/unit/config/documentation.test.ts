@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { sections } from '../../../src/config/dialect-sections.js';
 import { entryNames } from '../../../src/config/dialect-signs.js';
 import { configKeys } from '../../../src/config/json-schema.js';
-import { defaults, limits } from '../../../src/config/schema.js';
+import { defaults, limits } from '../../../src/config/defaults.js';
 
 const text = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
 const all = [

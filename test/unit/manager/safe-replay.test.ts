@@ -1,6 +1,6 @@
 /** What is sent again and what never, and what is told of a call of which nobody knows whether it ran. */
 import { describe, expect, it } from 'vitest';
-import { defaults } from '../../../src/config/schema.js';
+import { defaults } from '../../../src/config/defaults.js';
 import { McpctlError, type McpctlErrorOptions } from '../../../src/core/errors.js';
 import { runToolCall, type ToolCall } from '../../../src/manager/call-pipeline.js';
 import { ManagedServer } from '../../../src/manager/managed-server.js';

@@ -1,7 +1,7 @@
 /** The circuit breaker as a state machine: every way from state to state, and a comparison with a naive model. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { defaults } from '../../../src/config/schema.js';
+import { defaults } from '../../../src/config/defaults.js';
 import {
   admits,
   type BreakerInput,

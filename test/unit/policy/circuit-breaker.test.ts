@@ -1,6 +1,7 @@
 /** The policy around the breaker: what it lets through, what it counts, what it writes down and takes up again. */
 import { describe, expect, it } from 'vitest';
-import { type BreakerOptions, defaults } from '../../../src/config/schema.js';
+import { defaults } from '../../../src/config/defaults.js';
+import type { BreakerOptions } from '../../../src/config/schema.js';
 import { cancelled, type ErrorCode, McpctlError } from '../../../src/core/errors.js';
 import { CircuitBreaker, circuit, type Verdict, verdictOf } from '../../../src/policy/circuit-breaker.js';
 import { type Operation, runAttempt } from '../../../src/policy/policy.js';
