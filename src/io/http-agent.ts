@@ -11,6 +11,7 @@ import { ConnectTimeoutError } from './http-errors.js';
 import type { Target } from './http-request.js';
 import type { HttpProxy, ProxyChoice } from './proxy.js';
 import { openTunnel } from './proxy-tunnel.js';
+import type { Traffic } from './traffic.js';
 
 export interface HttpAgentsOptions {
   /** Bound of name lookup, TCP, a proxy's tunnel and TLS together. */
@@ -22,6 +23,7 @@ export interface HttpAgentsOptions {
   /** Which proxy a target is reached through; none of them by default. */
   readonly proxies?: ProxyChoice | undefined;
   readonly maxHeaderBytes: number;
+  readonly traffic?: Traffic | undefined;
   readonly clock: Clock;
 }
 
@@ -212,6 +214,7 @@ export class HttpAgents {
 
   #track(socket: Socket, readyEvent: 'connect' | 'secureConnect', limitMs = this.options.connectTimeoutMs): void {
     const inTime = this.#own(socket, limitMs);
+    this.options.traffic?.add(socket);
     socket.once(readyEvent, () => {
       inTime();
       this.#ready.add(socket);

@@ -9,6 +9,7 @@ import { Exchange, type ExchangeContext } from './http-exchange.js';
 import { outgoingBody, parseTarget, type Target } from './http-request.js';
 import type { HttpResponse } from './http-response.js';
 import { type ProxyEnvironment, proxiesOf } from './proxy.js';
+import type { Traffic } from './traffic.js';
 
 /** What the MCP SDK takes as its `fetch` option. */
 export type FetchLike = (url: string | URL, init?: RequestInit) => Promise<Response>;
@@ -32,6 +33,8 @@ export interface HttpFetchOptions {
   readonly lookup?: LookupFunction | undefined;
   /** `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of it are honoured; without it every request goes directly. */
   readonly env?: ProxyEnvironment | undefined;
+  /** Counts what goes over its sockets, TLS included. */
+  readonly traffic?: Traffic | undefined;
   readonly clock: Clock;
   /** Closes everything when it aborts; requests under way fail with its reason. */
   readonly signal?: AbortSignal | undefined;

@@ -9,6 +9,7 @@ import { Balancer } from '../policy/balancer.js';
 import type { Attempt, Policy } from '../policy/policy.js';
 import { Endpoint, type PoolStatus } from './endpoint.js';
 import { GroupLife } from './group-life.js';
+import type { TrafficBytes } from '../io/traffic.js';
 import type { PoolLeases } from './connection-pool.js';
 import type { ManagerParts } from './manager-parts.js';
 import type { BreakersOfServer, BreakerVerb } from './server-breakers.js';
@@ -148,6 +149,15 @@ export class EndpointSet implements AsyncDisposable {
     const sum = { acquired: 0, released: 0, waits: 0, waitMs: 0 };
     for (const { leases } of this.#endpoints)
       for (const key of ['acquired', 'released', 'waits', 'waitMs'] as const) sum[key] += leases[key];
+    return sum;
+  }
+
+  get traffic(): TrafficBytes {
+    const sum = { sent: 0, received: 0 };
+    for (const { bytes } of this.#endpoints.map(({ traffic }) => traffic)) {
+      sum.sent += bytes.sent;
+      sum.received += bytes.received;
+    }
     return sum;
   }
 

@@ -4,6 +4,7 @@ import type { ServerConfig } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
 import type { Connection } from '../mcp/connection.js';
 import type { EraVerdict } from '../mcp/era.js';
+import { Traffic } from '../io/traffic.js';
 import type { Candidate } from '../policy/balancer.js';
 import { verdictOf } from '../policy/circuit-breaker.js';
 import { EndpointHealth } from '../policy/endpoint-health.js';
@@ -39,6 +40,7 @@ export class Endpoint implements AsyncDisposable, Candidate {
   readonly breakers: ServerBreakers;
   readonly recall: ServerRecall;
   readonly latency = new Latency();
+  readonly traffic = new Traffic();
   readonly health: HealthMonitor;
   /** Why it gets no calls though it is there: its tools are not those of the others. */
   leftOut: string | null = null;
@@ -176,6 +178,7 @@ export class Endpoint implements AsyncDisposable, Candidate {
       ),
       credentials: parts.logins?.credentialsFor(config),
       signal,
+      traffic: this.traffic,
       onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
       // A one-shot is gone before a list can change; subscribing would cost it a request.

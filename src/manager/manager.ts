@@ -183,7 +183,8 @@ export class Manager implements AsyncDisposable {
   figures(names: readonly string[] = this.names()): ServerFigures[] {
     return names.map((name) => {
       const server = this.#servers.get(name);
-      return { status: server.snapshot(), leases: server.endpoints.leases, cache: server.cache.counters() };
+      const { leases, traffic } = server.endpoints;
+      return { status: server.snapshot(), leases, traffic, cache: server.cache.counters() };
     });
   }
 

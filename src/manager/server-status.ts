@@ -2,6 +2,7 @@
 
 import type { ServerSource } from '../config/schema.js';
 import type { ErrorCode } from '../core/errors.js';
+import type { TrafficBytes } from '../io/traffic.js';
 import type { BreakerStatus } from '../policy/circuit-breaker.js';
 import type { ConfigChange } from './config-change.js';
 import type { PoolLeases } from './connection-pool.js';
@@ -54,6 +55,7 @@ export interface ServerStatus {
 export interface ServerFigures {
   readonly status: ServerStatus;
   readonly leases: PoolLeases;
+  readonly traffic: TrafficBytes;
   readonly cache: { readonly tools: CacheFigures; readonly results: CacheFigures };
 }
 

@@ -5,6 +5,7 @@ import type { ServerConfig } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import type { McpctlError } from '../core/errors.js';
 import type { ProcessGroups, StopOptions, StoppedBy } from '../io/process-group.js';
+import type { Traffic } from '../io/traffic.js';
 import type { EraVerdict } from './era.js';
 
 export type { CallToolResult, Tool };
@@ -83,6 +84,8 @@ export interface OpenOptions {
   readonly credentials?: Credentials | undefined;
   /** Ends the attempt; whatever was opened is closed again. */
   readonly signal: AbortSignal;
+  /** Counts what goes over the sockets or pipes of the connection. */
+  readonly traffic?: Traffic | undefined;
   readonly onStderr?: (line: string, isCut: boolean) => void;
   readonly onWarning?: (message: string) => void;
   readonly onToolsChanged?: () => void;

@@ -74,7 +74,7 @@ function whatIsSent(
 
 function transportOptions(
   { url, headers, ca }: HttpDefinition,
-  { server, clock, credentials, env }: Pick<HttpOptions, 'server' | 'clock' | 'credentials' | 'env'>,
+  { server, clock, credentials, env, traffic }: Pick<HttpOptions, 'server' | 'clock' | 'credentials' | 'env' | 'traffic'>,
 ): HttpTransportOptions {
   const http = createHttpFetch({
     maxBodyBytes: server.maxMessageBytes,
@@ -82,6 +82,7 @@ function transportOptions(
     addressGuard: privateAddressGuard({ allowPrivate: true, configuredHost: new URL(url).hostname }),
     env,
     clock,
+    traffic,
     ...(ca === undefined ? {} : { ca }),
   });
   const isStored = credentials !== undefined && !hasAuthorization(headers);

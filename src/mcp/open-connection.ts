@@ -47,6 +47,7 @@ async function openStdio(options: OpenOptions, definition: StdioDefinition): Pro
       stop: options.stop,
       onStopped: options.onStopped,
       clock,
+      traffic: options.traffic,
       ...(options.onStderr ? { onStderr: options.onStderr } : {}),
       ...(options.onWarning ? { onWarning: options.onWarning } : {}),
     });

@@ -3,6 +3,7 @@ import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import type { Clock } from '../core/clock.js';
 import { type Delivered, McpctlError } from '../core/errors.js';
 import type { ExitStatus, ProcessGroup, ProcessGroups, SpawnOptions, StopOptions, StoppedBy } from '../io/process-group.js';
+import type { Traffic } from '../io/traffic.js';
 import { serverExited } from './exit-diagnosis.js';
 import { InboundMessages } from './inbound-messages.js';
 import { StderrRing } from './stderr-ring.js';
@@ -20,6 +21,8 @@ export interface StdioTransportOptions {
   /** Told by `close()` what it took to end a server that still ran. */
   readonly onStopped?: ((by: StoppedBy) => void) | undefined;
   readonly clock: Clock;
+  /** Counts what goes over stdin and stdout. */
+  readonly traffic?: Traffic | undefined;
   /** Called for every line of stderr, raw; with `isCut` the next one is the rest of the same line. */
   readonly onStderr?: ((line: string, isCut: boolean) => void) | undefined;
   /** Told once per kind of nonsense the server prints. */
@@ -191,6 +194,7 @@ export class StdioTransport implements Transport, AsyncDisposable {
     const inputBroken = new Promise<Error>((resolve) => {
       broken = resolve;
     });
+    for (const stream of [group.stdin, group.stdout]) this.#options.traffic?.add(stream);
     this.#writes = new WriteQueue({ stdin: group.stdin, server, maxLength: maxQueuedLength, onBroken: broken });
     const outputEnded = this.#inbound.read(group.stdout);
     group.stderr.on('data', (chunk: Buffer) => this.#stderr.push(chunk));

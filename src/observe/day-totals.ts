@@ -70,7 +70,9 @@ export class DayTotals implements TallySource {
     const since = Math.max(wanted, midnight - (keptDays - 1) * 24 * hourMs);
     const days: [number, Day][] = [];
     for (let at = new Date(since).setUTCHours(0, 0, 0, 0); at <= until; at += 24 * hourMs) days.push([at, await this.#load(at)]);
-    const seriesMs = Math.max(until - since, seriesLength * hourMs);
+    // Hours are whole here too, the one that has begun included.
+    const end = Math.ceil((until + 1) / hourMs) * hourMs;
+    const seriesMs = Math.max(end - since, seriesLength * hourMs);
     const partMs = seriesMs / seriesLength;
     const readings = new Map<string, ServerReading>();
     for (const server of servers) {
@@ -82,7 +84,7 @@ export class DayTotals implements TallySource {
           const at = start + hour * hourMs;
           if (at < since) continue;
           addTally(tally, one);
-          const part = seriesLength - 1 - Math.floor((until - at) / partMs);
+          const part = seriesLength - 1 - Math.floor((end - 1 - at) / partMs);
           series[Math.min(Math.max(part, 0), seriesLength - 1)]! += callsOf(one.row);
         }
       }

@@ -166,6 +166,21 @@ const connections: readonly Family[] = [
   },
 ];
 
+const traffic: readonly Family[] = [
+  {
+    name: 'mcp_client_sent_bytes_total',
+    type: 'counter',
+    help: 'Bytes written to the server, over pipes or sockets.',
+    values: now(({ traffic: { sent } }) => sent),
+  },
+  {
+    name: 'mcp_client_received_bytes_total',
+    type: 'counter',
+    help: 'Bytes read from the server.',
+    values: now(({ traffic: { received } }) => received),
+  },
+];
+
 const caches: readonly Family[] = [
   {
     name: 'mcp_cache_hits_total',
@@ -316,6 +331,7 @@ export function families(at: number): readonly Family[] {
   return [
     ...calls,
     ...connections,
+    ...traffic,
     {
       name: 'mcp_auth_token_expiry_seconds',
       type: 'gauge',

@@ -133,6 +133,8 @@ describe('the endpoint of up', () => {
     expect(text).toContain('mcp_client_calls_total{server="fault"} 2\n');
     expect(text).toContain('mcp_tool_executions_total{server="fault",tool_name="echo",status="success"} 1\n');
     expect(text).toContain('mcp_server_up{server="fault"} 1\n');
+    for (const way of ['sent', 'received'])
+      expect(text).toMatch(new RegExp(`^mcp_client_${way}_bytes_total\\{server="fault"\\} [1-9]\\d{2,}$`, 'm'));
     const names = (exposition: string) => [...exposition.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
     expect(names((await it.run('metrics --format prometheus')).stdout)).toEqual(names(text));
     const { checkedAt: _, ...health } = (await (await fetch(`${it.url}/health`)).json()) as HealthReport;

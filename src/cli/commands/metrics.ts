@@ -87,7 +87,7 @@ function overview(servers: readonly ServerReport[], options: TextOptions): strin
 /** What there is to tell of one server alone. */
 function details({ errors, connects, restarts, tools }: ServerReport, options: TextOptions): string[] {
   const reasons = Object.entries(errors).map(([reason, count]) => `${count} ${reason}`);
-  const connected = `${connects.success} connects, ${connects.failed} failed, ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`;
+  const connected = `${many(connects.success, 'connect')}, ${connects.failed} failed, ${many(restarts, 'restart')}`;
   const lines = ['', ...(reasons.length > 0 ? [`failed: ${reasons.join(', ')}`] : []), connected];
   if (!tools || tools.length === 0) return lines;
   const rows = tools
@@ -100,6 +100,8 @@ function details({ errors, connects, restarts, tools }: ServerReport, options: T
   ];
   return [...lines, '', table(heads, rows, options)];
 }
+
+const many = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function spanOf({ from, since }: MetricsReport, isAsked: boolean): string {
   const start = `${since.slice(0, 16).replace('T', ' ')} UTC`;
