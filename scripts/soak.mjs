@@ -11,7 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 await orExplain(() => prepare(root));
 const env = { ...process.env, MCPCTL_SOAK_SECONDS: seconds, ...(seed === undefined ? {} : { MCPCTL_SOAK_SEED: seed }) };
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-process.exitCode = await runChild([vitest, 'run', '--disable-console-intercept', 'test/integration/soak.test.ts'], {
+process.exitCode = await runChild([vitest, 'run', 'test/integration/soak.test.ts'], {
   cwd: root,
   env,
 });

@@ -21,7 +21,7 @@ import { failedAnswer } from './answer.js';
 import { isEventStream, watchStream } from './http-stream-watch.js';
 import { withinDepth } from './json-depth.js';
 import { ResumePace } from './resume-pace.js';
-import { closedByUs, type SessionTransport } from './session-transport.js';
+import { closedByUs, type SessionTransport, sessionLost } from './session-transport.js';
 
 /** How long the polite end of a session (DELETE) may take, in milliseconds. */
 const terminateMs = 500;
@@ -123,7 +123,7 @@ export class HttpTransport implements SessionTransport {
     };
     this.inner.onerror = (error) => {
       // The stream for server messages found out that the session, or the server, is gone: better now than at the next call.
-      if (this.#isSessionLost(error)) this.#lose(this.#sessionLost(error));
+      if (this.#isSessionLost(error)) this.#lose(sessionLost(this.options.server, error));
       else if (error instanceof McpctlError && error.code === 'UNAVAILABLE' && error.delivered === 'no') this.#lose(error);
       this.onerror?.(error);
     };
@@ -169,7 +169,7 @@ export class HttpTransport implements SessionTransport {
       this.#open.delete(key);
       // The SDK keeps the status and the text of a refusal, and none of its headers.
       if (error instanceof SdkHttpError) Object.assign(error.data, { retryAfterMs: exchange.retryAfterMs });
-      throw this.#isSessionLost(error) ? this.#sessionLost(error) : error;
+      throw this.#isSessionLost(error) ? sessionLost(this.options.server, error) : error;
     }
   }
 
@@ -241,16 +241,6 @@ export class HttpTransport implements SessionTransport {
   #isSessionLost(error: unknown): boolean {
     if (!(error instanceof SdkHttpError) || this.inner.sessionId === undefined) return false;
     return error.status === 404 || (error.status === 400 && rpcCodeOf(error.data.text) === badSessionCode);
-  }
-
-  #sessionLost(cause: unknown): McpctlError {
-    return new McpctlError('UNAVAILABLE', `Server "${this.options.server}" has forgotten the session`, {
-      server: this.options.server,
-      cause,
-      hint: `mcpctl reconnect ${this.options.server}`,
-      details: { reason: 'session-lost' },
-      delivered: 'no',
-    });
   }
 
   /** No new request has a chance here. Those under way may still be answered, so nothing is closed. */

@@ -21,3 +21,14 @@ export function closedByUs(server: string): McpctlError {
     delivered: 'maybe',
   });
 }
+
+/** The server is there and does not know the session any more: what was refused so did not run. */
+export function sessionLost(server: string, cause: unknown): McpctlError {
+  return new McpctlError('UNAVAILABLE', `Server "${server}" has forgotten the session`, {
+    server,
+    cause,
+    hint: `mcpctl reconnect ${server}`,
+    details: { reason: 'session-lost' },
+    delivered: 'no',
+  });
+}

@@ -14,7 +14,7 @@ import { retryAfterMs } from '../io/retry-after.js';
 import { isEventStream, watchStream } from './http-stream-watch.js';
 import type { HttpTransportOptions } from './http-transport.js';
 import { withinDepth } from './json-depth.js';
-import { closedByUs, type SessionTransport } from './session-transport.js';
+import { closedByUs, type SessionTransport, sessionLost } from './session-transport.js';
 
 export class SseTransport implements SessionTransport {
   readonly kind = 'sse';
@@ -75,7 +75,13 @@ export class SseTransport implements SessionTransport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
-    await this.inner.send(message);
+    try {
+      await this.inner.send(message);
+    } catch (error) {
+      if (!this.#isOpen || !(error instanceof SdkHttpError) || error.status !== 404) throw error;
+      // Its stream may look alive for long: a proxy between us can hold on to what is gone.
+      throw sessionLost(this.options.server, error);
+    }
   }
 
   async #fetch(url: string | URL, init: RequestInit = {}): Promise<Response> {

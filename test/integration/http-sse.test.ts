@@ -46,6 +46,19 @@ describe('type auto', () => {
   });
 });
 
+describe('a session that the server has forgotten (404)', () => {
+  it('though its stream is open: the call runs once, in a new session, at once', async () => {
+    await using server = await startFixture('http-sse', { REFUSES: '404' });
+    await using it = await rig({ url: server.url, type: 'sse', retry: { strategy: 'none' } }, { longLived: true });
+    await it.call('echo', { message: 'warm' });
+    await server.do({ forget: true });
+    expect(await it.call('echo', { message: 'hi' })).toBe('hi');
+    expect(await server.executions('echo')).toBe(2);
+    expect(count(await server.requests(), 'initialize')).toBe(2);
+    expect(it.status()).toMatchObject({ status: 'connected', breaker: { consecutiveFailures: 0 } });
+  });
+});
+
 describe('the event stream', () => {
   it('that never says its address is given up after 400 ms, each time somebody comes, and nothing waits for it at the end', async () => {
     await using server = await startHttpServer((_, response) => {

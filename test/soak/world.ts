@@ -159,7 +159,7 @@ export async function startWorld(home: TempHome, folder: string, canary: string)
     trusted: new Set(['replicas']),
     signal(name, signal) {
       for (const { pid, command } of findProcesses(home.path))
-        if (command.startsWith(`${process.execPath} ${program} ${name} `)) process.kill(pid, signal);
+        if (command.startsWith(`${process.execPath} ${program} ${name} `)) killQuietly(pid, signal);
     },
     async configure(options) {
       // As editors save: the new text takes the name of the old one.
@@ -175,6 +175,14 @@ export async function startWorld(home: TempHome, folder: string, canary: string)
       await Promise.all(webs.map((server) => server[Symbol.asyncDispose]()));
     },
   };
+}
+
+function killQuietly(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended while we looked.
+  }
 }
 
 function readText(file: string): Buffer {
