@@ -68,6 +68,12 @@ class Bound {
   }
 }
 
+/** A timer this many milliseconds late means that the process stood still, suspended or busy. */
+const lateMs = 100;
+
+/** Then it gets this many milliseconds to read what came meanwhile: an answer that waits in a pipe is no silence. */
+const secondLookMs = 150;
+
 /** The deadlines of one clock under one timer: with many operations in flight, a timer for each costs more than all the rest here. */
 class Bounds {
   readonly #bounds = new Set<Bound>();
@@ -89,15 +95,17 @@ class Bounds {
     this.#firesAt = Number.POSITIVE_INFINITY;
   }
 
-  #arm(at: number): void {
+  #arm(at: number, { isSecondLook = false } = {}): void {
     this.#cancelTimer();
     this.#firesAt = at;
-    this.#cancelTimer = this.clock.after(Math.max(0, at - this.clock.now()), () => this.#fire());
+    this.#cancelTimer = this.clock.after(Math.max(0, at - this.clock.now()), () => this.#fire(isSecondLook));
   }
 
-  #fire(): void {
-    this.#firesAt = Number.POSITIVE_INFINITY;
+  #fire(isSecondLook: boolean): void {
     const now = this.clock.now();
+    // Once only: a process that is always late still ends its calls.
+    if (!isSecondLook && now - this.#firesAt > lateMs) return this.#arm(now + secondLookMs, { isSecondLook: true });
+    this.#firesAt = Number.POSITIVE_INFINITY;
     let next = Number.POSITIVE_INFINITY;
     for (const bound of this.#bounds) {
       if (bound.dueAt > now) next = Math.min(next, bound.dueAt);

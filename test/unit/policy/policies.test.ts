@@ -1,6 +1,7 @@
 /** Deadline, backoff, semaphore and debounce, in fake time. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../../src/core/clock.js';
 import { McpctlError } from '../../../src/core/errors.js';
 import { backoffMs, reconnectBackoff } from '../../../src/policy/backoff.js';
 import { deadline } from '../../../src/policy/deadline.js';
@@ -49,6 +50,33 @@ describe('deadline', () => {
     await clock.advance(1);
     await expect(running).rejects.toMatchObject({ code: 'TIMEOUT', delivered: 'maybe', server: 'x' });
     expect(inner?.aborted).toBe(true);
+  });
+
+  it.each([
+    ['takes an answer that had come while the process stood still for 3 s', 150 - 1, 'answer'],
+    ['ends a call 150 ms after the process stood still for 3 s and nothing had come', 150, 'TIMEOUT'],
+  ] as const)('%s', async (_, comesAfterMs, outcome) => {
+    const time = new FakeClock();
+    let stoodStillMs = 0;
+    // Timers do not run while a process is suspended; the monotonic clock does.
+    const clock: Clock = {
+      now: () => time.now() + stoodStillMs,
+      date: () => time.date(),
+      sleep: (ms, signal) => time.sleep(ms, signal),
+      after: (ms, callback, options) => time.after(ms, callback, options),
+    };
+    const policy = deadline({ idleMs: 100, totalMs: 300, what: 'call x/y', server: 'x' }, clock);
+    let answer = () => {};
+    const answered = new Promise<string>((resolve) => {
+      answer = () => resolve('answer');
+    });
+    const running = under(policy, ({ signal }) => Promise.race([answered, never(signal)])).catch(({ code }) => code as string);
+    stoodStillMs = 3_000;
+    await time.advance(100);
+    await time.advance(comesAfterMs);
+    answer();
+    expect(await running).toBe(outcome);
+    expect(time.pending()).toEqual([]);
   });
 
   it('starts the silence anew at each touch, and ends at 300 ms whatever comes', async () => {
