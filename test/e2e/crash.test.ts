@@ -56,7 +56,7 @@ describe.each(kinds)('an %s', (kind) => {
     expect({ code, signal, stdout }).toEqual({ code: 1, signal: null, stdout: '' });
     expectToldSafely(stderr);
     expect(stderr).not.toContain(esc);
-    await expectNoLeftovers(home.path, { withinMs: 1_000 });
+    await expectNoLeftovers(home.path, { withinMs: 300 });
   });
 
   it('in a session: told on the terminal, exit code 1, nothing left', async () => {
@@ -70,7 +70,7 @@ describe.each(kinds)('an %s', (kind) => {
     expect(await terminal.exited).toEqual({ code: 1, signal: undefined });
     expectToldSafely(terminal.text);
     expect(terminal.raw).not.toContain(`${esc}[31m`);
-    await expectNoLeftovers(home.path, { withinMs: 1_000 });
+    await expectNoLeftovers(home.path, { withinMs: 300 });
   });
 
   it('in a manager: its log has it, who waited gets exit code 4, nothing is left, and the next up works', {
@@ -85,7 +85,7 @@ describe.each(kinds)('an %s', (kind) => {
     expect(result.code).toBe(4);
     expect(errorOf(result)).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('may have been carried out') });
     await waitFor(() => !isAlive(it.up.pid));
-    await expectNoLeftovers(home.path, { withinMs: 1_000 });
+    await expectNoLeftovers(home.path, { withinMs: 300 });
     expectToldSafely(readFileSync(it.up.log, 'utf8'));
     expect((await it.run('call one/quick')).stdout).toBe('done\n');
     expect((await it.run('up')).code).toBe(0);

@@ -97,7 +97,7 @@ describe('writeFileAtomic', () => {
     expect(reads).toBeGreaterThan(20);
   });
 
-  it('leaves the old file whole on a full disk, in 200 attempts', needs('unshare'), async ({ skip }) => {
+  it('leaves the old file whole on a full disk, in 1,000 attempts', needs('unshare'), async ({ skip }) => {
     await using home = await tempHome();
     const _run = await childScript(
       home,
@@ -107,7 +107,7 @@ describe('writeFileAtomic', () => {
        await writeFileAtomic(folder + '/c.json', 'old');
        try { writeFileSync(folder + '/filler', Buffer.alloc(2_000_000)); } catch {}
        const codes = new Set<string>();
-       for (let n = 0; n < 200; n++) await writeFileAtomic(folder + '/c.json', 'x'.repeat(500_000)).catch((error) => codes.add(error.code));
+       for (let n = 0; n < 1_000; n++) await writeFileAtomic(folder + '/c.json', 'x'.repeat(500_000)).catch((error) => codes.add(error.code));
        console.log(JSON.stringify({ codes: [...codes], text: readFileSync(folder + '/c.json', 'utf8'), names: readdirSync(folder).sort() }));`,
     );
     _run; // bundled to script.mjs; run below inside a mount namespace of its own
