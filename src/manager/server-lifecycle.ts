@@ -230,8 +230,9 @@ export class ServerLifecycle implements ServerLife {
   }
 
   #patienceHint(): string {
-    const key = this.config.definition.type === 'stdio' ? 'initialize' : 'connect';
-    return `if it only needs longer: "timeouts": { "${key}": "2m" } for this server in the configuration`;
+    const { name, definition } = this.config;
+    const longer = (key: string) => `if it only needs longer: "timeouts": { "${key}": "2m" } for this server in the configuration`;
+    return definition.type === 'stdio' ? `what it said: mcpctl logs ${name}; ${longer('initialize')}` : longer('connect');
   }
 
   #adopt(connection: Connection, durationMs: number, generation: number): void {

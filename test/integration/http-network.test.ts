@@ -87,7 +87,7 @@ describe('F32: a peer that vanishes without a word', () => {
 });
 
 describe('F33: a server that closes kept connections after 20 ms, at the moment they are used again', () => {
-  it('costs no list and no ping of 600, and no call of 1 400 runs twice', async () => {
+  it('costs no list and no ping of 3 000, and no call of 7 000 runs twice', async () => {
     await using server = await startFixture('http-fault', { IDLE_CLOSE_MS: '20' });
     // What is lost on the way is to be counted, not kept away.
     const circuitBreaker = { maxFailures: 1_000_000, failureRateThreshold: 100 };
@@ -104,7 +104,7 @@ describe('F33: a server that closes kept connections after 20 ms, at the moment 
         failed.add(key);
       }
     };
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < 500; round++) {
       await Promise.all([
         it.manager.listTools('it', never, { refresh: true }),
         ...Array.from({ length: 5 }, () => it.manager.ping('it', never)),
@@ -114,11 +114,11 @@ describe('F33: a server that closes kept connections after 20 ms, at the moment 
       await new Promise((resolve) => setTimeout(resolve, 17 + (round % 7)));
     }
     const runs = await server.executions();
-    expect(answered.size + failed.size).toBe(1400);
+    expect(answered.size + failed.size).toBe(7000);
     expect(Object.entries(runs).filter(([key, times]) => key.startsWith('once:') && times > 1)).toEqual([]);
     for (const key of answered) expect(runs[`once:${key}`]).toBe(1);
     // Most calls get through: only those that meet the very moment do not.
-    expect(answered.size).toBeGreaterThan(700);
+    expect(answered.size).toBeGreaterThan(3500);
     expect(count(await server.requests(), 'initialize')).toBe(1);
-  }, 60_000);
+  }, 120_000);
 });
