@@ -1,8 +1,9 @@
-/** `npm run docs`: writes what can be made from the sources: docs/cli.md, and the states in docs/architecture.md. */
+/** `npm run docs`: writes what can be made from the sources: docs/cli.md, docs/faults.md, and the states in docs/architecture.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cliPage } from './lib/cli-page.mjs';
+import { faultsPage } from './lib/faults-page.mjs';
 import { loadSource } from './lib/load-source.mjs';
 import { withDiagram } from './lib/state-diagram.mjs';
 
@@ -27,11 +28,13 @@ export async function madePages(root) {
       export { usageOf } from './src/cli/help.ts';
       export { exitCodes, signalExitCodes } from './src/core/errors.ts';
       export { transitions } from './src/manager/server-state.ts';
+      export { faultMatrix } from './test/fault-matrix.ts';
     `,
   );
   const architecture = readFileSync(join(root, 'docs', 'architecture.md'), 'utf8');
   return {
     'docs/cli.md': cliPage(parts),
+    'docs/faults.md': faultsPage(parts.faultMatrix),
     'docs/architecture.md': withDiagram(architecture, parts.transitions),
   };
 }

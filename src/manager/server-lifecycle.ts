@@ -231,7 +231,8 @@ export class ServerLifecycle implements ServerLife {
 
   #patienceHint(): string {
     const { name, definition } = this.config;
-    const longer = (key: string) => `if it only needs longer: "timeouts": { "${key}": "2m" } for this server in the configuration`;
+    const longer = (key: string) =>
+      `if it only needs longer: "timeouts": { "${key}": "2m" } for this server in the configuration`;
     return definition.type === 'stdio' ? `what it said: mcpctl logs ${name}; ${longer('initialize')}` : longer('connect');
   }
 

@@ -68,8 +68,8 @@ class Bound {
   }
 }
 
-/** A timer this many milliseconds late means that the process stood still, suspended or busy. */
-const lateMs = 100;
+/** A timer this many milliseconds late means that the process stood still: it was suspended. */
+const lateMs = 500;
 
 /** Then it gets this many milliseconds to read what came meanwhile: an answer that waits in a pipe is no silence. */
 const secondLookMs = 150;
@@ -104,7 +104,10 @@ class Bounds {
   #fire(isSecondLook: boolean): void {
     const now = this.clock.now();
     // Once only: a process that is always late still ends its calls.
-    if (!isSecondLook && now - this.#firesAt > lateMs) return this.#arm(now + secondLookMs, { isSecondLook: true });
+    if (!isSecondLook && now - this.#firesAt > lateMs) {
+      this.#arm(now + secondLookMs, { isSecondLook: true });
+      return;
+    }
     this.#firesAt = Number.POSITIVE_INFINITY;
     let next = Number.POSITIVE_INFINITY;
     for (const bound of this.#bounds) {

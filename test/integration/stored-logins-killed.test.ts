@@ -54,7 +54,10 @@ it('200 processes killed at random moments around a renewal: the store can alway
     expect(tokens.issued.has(stored!.accessToken)).toBe(true);
     const isOld = stored!.accessToken === before.accessToken;
     const wasSpent = tokens.asked > asked;
-    const next = await logins.credentialsFor(server)!.token(never).catch((error: unknown) => error);
+    const next = await logins
+      .credentialsFor(server)!
+      .token(never)
+      .catch((error: unknown) => error);
     if (next instanceof McpctlError) {
       // Spent, and its successor known to nobody: one login to do, and that is said.
       expect(next).toMatchObject({ code: 'AUTH_REQUIRED', hint: 'log in anew: mcpctl auth web' });

@@ -12,13 +12,13 @@ interface Node {
 export function testTitles(file: string, text: string): Set<string> {
   const titles = new Set<string>();
   const visit = (value: unknown): void => {
-    if (Array.isArray(value)) return value.forEach(visit);
+    if (Array.isArray(value)) for (const each of value) visit(each);
     if (!isNode(value)) return;
     if (value.type === 'CallExpression' && ['it', 'test'].includes(calleeOf(value) ?? '')) {
       const title = textOf((value.arguments as Node[])[0], text);
       if (title !== undefined) titles.add(title);
     }
-    Object.values(value).forEach(visit);
+    for (const part of Object.values(value)) visit(part);
   };
   visit(parseAst(text, { lang: 'ts', sourceType: 'module' }, file));
   return titles;

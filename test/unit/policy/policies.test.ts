@@ -53,31 +53,34 @@ describe('deadline', () => {
   });
 
   it.each([
-    ['takes an answer that had come while the process stood still for 3 s', 150 - 1, 'answer'],
-    ['ends a call 150 ms after the process stood still for 3 s and nothing had come', 150, 'TIMEOUT'],
-  ] as const)('%s', async (_, comesAfterMs, outcome) => {
-    const time = new FakeClock();
-    let stoodStillMs = 0;
-    // Timers do not run while a process is suspended; the monotonic clock does.
-    const clock: Clock = {
-      now: () => time.now() + stoodStillMs,
-      date: () => time.date(),
-      sleep: (ms, signal) => time.sleep(ms, signal),
-      after: (ms, callback, options) => time.after(ms, callback, options),
-    };
-    const policy = deadline({ idleMs: 100, totalMs: 300, what: 'call x/y', server: 'x' }, clock);
-    let answer = () => {};
-    const answered = new Promise<string>((resolve) => {
-      answer = () => resolve('answer');
-    });
-    const running = under(policy, ({ signal }) => Promise.race([answered, never(signal)])).catch(({ code }) => code as string);
-    stoodStillMs = 3_000;
-    await time.advance(100);
-    await time.advance(comesAfterMs);
-    answer();
-    expect(await running).toBe(outcome);
-    expect(time.pending()).toEqual([]);
-  });
+    [149, 'answer'],
+    [150, 'TIMEOUT'],
+  ] as const)(
+    'after the process stood still for 3 s waits 150 ms for what came meanwhile: %i ms later it is %s',
+    async (comesAfterMs, outcome) => {
+      const time = new FakeClock();
+      let stoodStillMs = 0;
+      // Timers do not run while a process is suspended; the monotonic clock does.
+      const clock: Clock = {
+        now: () => time.now() + stoodStillMs,
+        date: () => time.date(),
+        sleep: (ms, signal) => time.sleep(ms, signal),
+        after: (ms, callback, options) => time.after(ms, callback, options),
+      };
+      const policy = deadline({ idleMs: 100, totalMs: 300, what: 'call x/y', server: 'x' }, clock);
+      let answer = () => {};
+      const answered = new Promise<string>((resolve) => {
+        answer = () => resolve('answer');
+      });
+      const running = under(policy, ({ signal }) => Promise.race([answered, never(signal)])).catch(({ code }) => code as string);
+      stoodStillMs = 3_000;
+      await time.advance(100);
+      await time.advance(comesAfterMs);
+      answer();
+      expect(await running).toBe(outcome);
+      expect(time.pending()).toEqual([]);
+    },
+  );
 
   it('starts the silence anew at each touch, and ends at 300 ms whatever comes', async () => {
     const clock = new FakeClock();
