@@ -78,7 +78,7 @@ describe.each(kinds)('an %s', (kind) => {
   }, async () => {
     const { home, env, callArrived } = await homeWithBug(kind);
     await using it = await managerIn(home, [], { env });
-    await using waiting = startCli(['call', 'one/hang', '--json'], { home });
+    await using waiting = startCli(['call', 'one/hang', '--json', '-q'], { home });
     await callArrived();
     process.kill(it.up.pid, 'SIGUSR2');
     const result = await waiting.exited;

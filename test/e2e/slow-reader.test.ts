@@ -36,7 +36,7 @@ describe('a reader that is slow', { skip: process.platform !== 'linux' }, () => 
   }, async () => {
     await using server = await startFixture('http-fault');
     await using home = await homeWith({ web: { url: server.url, type: 'http' } });
-    const it = startUnread([], home);
+    const it = startUnread(['--quiet'], home);
     const closed = new Promise<number | null>((resolve) => it.child.once('close', resolve));
     it.child.stdin.end('call web/big bytes:=12000000\n'.repeat(30));
     const answerBytes = 12_000_000 + '\n'.length;
