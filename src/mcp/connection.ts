@@ -84,6 +84,8 @@ export interface OpenOptions {
   /** Ends the attempt; whatever was opened is closed again. */
   readonly signal: AbortSignal;
   readonly onStderr?: (line: string, isCut: boolean) => void;
+  /** A log message of the protocol, raw; `data` is whatever JSON the server chose. */
+  readonly onLog?: (message: { readonly level: string; readonly logger?: string | undefined; readonly data: unknown }) => void;
   readonly onWarning?: (message: string) => void;
   readonly onToolsChanged?: () => void;
 }
