@@ -22,17 +22,7 @@ import { isUsable, ServerSet } from './server-set.js';
 import type { ManagerEvent, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
 
-export type {
-  CachedThing,
-  CacheStatus,
-  CallToolResult,
-  ConfigChange,
-  Diagnosis,
-  LoginList,
-  ServerBreakersStatus,
-  ServerStatus,
-  Tool,
-};
+export type { CachedThing, CacheStatus, CallToolResult, ConfigChange, LoginList, ServerBreakersStatus, ServerStatus, Tool };
 
 export interface ManagerOptions extends Omit<ManagerParts, 'events' | 'connects' | 'openConnection'> {
   /** Of this process, for lock files. */
