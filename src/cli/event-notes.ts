@@ -39,6 +39,8 @@ function lineFor(event: ManagerEvent, level: 'warnings' | 'states' | 'all'): str
     }
     case 'server-stderr':
       return `${event.server} stderr: ${sanitizeLine(event.line)}`;
+    case 'server-log':
+      return `${event.server} log: [${sanitizeLine(event.level, 20)}] ${sanitizeLine(event.text)}`;
     case 'tools-changed':
       return `${event.server}: ${event.count} tools`;
     case 'call-finished':

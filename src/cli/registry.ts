@@ -199,9 +199,9 @@ export const registry: readonly CommandSpec[] = [
   },
   {
     name: 'logs',
-    summary: 'Show what a server wrote to stderr and what happened to it',
+    summary: 'Show what a server wrote to stderr and as log messages, and what happened to it',
     description:
-      'Reads the log of the server, with or without a running manager, and connects to nothing. Lines of mcpctl itself are marked; secrets are masked. A log holds about 20 MiB: the file that is written and three older ones beside it.\nWith --since all lines from then on, otherwise the last 50. --follow goes on with every new line until Ctrl-C; it needs a manager that stays.',
+      'Reads the log of the server, with or without a running manager, and connects to nothing. Log messages of the protocol begin with their level; lines of mcpctl itself are marked; secrets are masked. A log holds about 20 MiB: the file that is written and three older ones beside it.\nWith --since all lines from then on, otherwise the last 50. --follow goes on with every new line until Ctrl-C; it needs a manager that stays.',
     examples: ['logs github', 'logs github -n 200', 'logs github --since 10m --json', 'logs github --follow'],
     positionals: [{ name: 'server', summary: 'Name of a server', required: true, complete: 'server' }],
     flags: [

@@ -2,7 +2,7 @@
 
 import type { ServerConfig } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
-import type { Connection } from '../mcp/connection.js';
+import type { Connection, OpenOptions } from '../mcp/connection.js';
 import type { EraVerdict } from '../mcp/era.js';
 import { Traffic } from '../io/traffic.js';
 import type { Candidate } from '../policy/balancer.js';
@@ -34,6 +34,12 @@ export interface EndpointOptions {
 
 /** The connections of an endpoint, as `status` shows them. */
 export type PoolStatus = Pick<PoolCounters, 'open' | 'idle' | 'inUse' | 'waiting'>;
+
+/** What a log message says, in one text. */
+function logText({ logger, data }: Parameters<NonNullable<OpenOptions['onLog']>>[0]): string {
+  const text = typeof data === 'string' ? data : (JSON.stringify(data) ?? '');
+  return logger === undefined ? text : `${logger}: ${text}`;
+}
 
 export class Endpoint implements AsyncDisposable, Candidate {
   readonly life: ServerLifecycle;
@@ -180,6 +186,8 @@ export class Endpoint implements AsyncDisposable, Candidate {
       signal,
       traffic: this.traffic,
       onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
+      onLog: (message) =>
+        parts.events.emit({ type: 'server-log', server: config.name, level: message.level, text: logText(message) }),
       onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
       // A one-shot is gone before a list can change; subscribing would cost it a request.
       ...(parts.longLived ? { onToolsChanged } : {}),

@@ -22,17 +22,7 @@ import { isUsable, ServerSet } from './server-set.js';
 import type { ManagerEvent, ServerFigures, ServerStatus } from './server-status.js';
 import type { ToolList } from './tool-cache.js';
 
-export type {
-  BreakersOfServer,
-  CachedThing,
-  CacheStatus,
-  CallToolResult,
-  ConfigChange,
-  Diagnosis,
-  LoginList,
-  ServerStatus,
-  Tool,
-};
+export type { BreakersOfServer, CachedThing, CacheStatus, CallToolResult, ConfigChange, LoginList, ServerStatus, Tool };
 
 export interface ManagerOptions extends Omit<ManagerParts, 'events' | 'connects' | 'openConnection'> {
   /** Of this process, for lock files. */

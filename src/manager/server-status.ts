@@ -90,6 +90,8 @@ export type ManagerEvent =
   | { readonly type: 'tools-listed'; readonly server: string; readonly durationMs: number; readonly ok: boolean }
   /** A line as the server wrote it. A very long one comes in pieces; `isCut`: the next event has more of it. */
   | { readonly type: 'server-stderr'; readonly server: string; readonly line: string; readonly isCut: boolean }
+  /** A log message of the protocol, raw. `level`: the server's word for how bad it is. */
+  | { readonly type: 'server-log'; readonly server: string; readonly level: string; readonly text: string }
   | { readonly type: 'call-started'; readonly server: string; readonly tool: string }
   | {
       readonly type: 'call-progress';

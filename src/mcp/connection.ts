@@ -87,6 +87,8 @@ export interface OpenOptions {
   /** Counts what goes over the sockets or pipes of the connection. */
   readonly traffic?: Traffic | undefined;
   readonly onStderr?: (line: string, isCut: boolean) => void;
+  /** A log message of the protocol, raw; `data` is whatever JSON the server chose. */
+  readonly onLog?: (message: { readonly level: string; readonly logger?: string | undefined; readonly data: unknown }) => void;
   readonly onWarning?: (message: string) => void;
   readonly onToolsChanged?: () => void;
 }

@@ -22,7 +22,8 @@ const listenMs = 10_000;
 /** Lists are kept by the manager, with their age; a second copy in every client would only take memory. */
 const noCache: ResponseCacheStore = { get: () => undefined, set: () => 0, delete: () => {}, evict: () => {}, clear: () => {} };
 
-export interface SessionOptions extends Pick<OpenOptions, 'server' | 'clock' | 'clientVersion' | 'signal' | 'onToolsChanged'> {
+export interface SessionOptions
+  extends Pick<OpenOptions, 'server' | 'clock' | 'clientVersion' | 'signal' | 'onToolsChanged' | 'onLog'> {
   /** Processes or requests that it took to get here, for the count of exits. */
   readonly starts?: number;
   /** Who said who we are in the last request, for the words of a refusal. */
@@ -113,7 +114,8 @@ class SdkConnection implements Connection {
     client.setNotificationHandler('notifications/progress', ({ params }) => {
       this.#progress.get(params.progressToken as number)?.(params);
     });
-    const { onToolsChanged } = options;
+    const { onToolsChanged, onLog } = options;
+    if (onLog) client.setNotificationHandler('notifications/message', ({ params }) => onLog(params));
     if (onToolsChanged) client.setNotificationHandler('notifications/tools/list_changed', () => onToolsChanged());
   }
 

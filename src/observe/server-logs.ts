@@ -44,6 +44,12 @@ export class ServerLogs implements AsyncDisposable {
         this.#append(event.server, fileOf, { at: this.#now(), kind: 'err', text: event.line, isCut: event.isCut }, true);
         return;
       }
+      if (event.type === 'server-log') {
+        // Cut behind what is redacted: no half of a secret is left.
+        const { start } = this.#options.redactor.redactStart(`[${event.level}] ${event.text}`, maxMessage);
+        this.#append(event.server, fileOf, { at: this.#now(), kind: 'log', text: sanitizeLine(start, 2 * maxMessage) }, true);
+        return;
+      }
       const news = newsIn(event);
       if (!news) return;
       const entry: LogEntry = { at: this.#now(), kind: 'mcp', text: sanitizeLine(this.#redact(news.text), maxMessage) };

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
-/** `err`: the server wrote it to stderr. `mcp`: mcpctl says it about the server. */
-export type LogKind = 'err' | 'mcp';
+/** `err`: the server wrote it to stderr. `log`: a log message of the protocol. `mcp`: mcpctl says it about the server. */
+export type LogKind = 'err' | 'log' | 'mcp';
 
 export interface LogLine {
   /** ISO 8601, UTC. */
@@ -37,7 +37,7 @@ export function linePrefix(at: string, pid: number, kind: LogKind): string {
   return `${at} ${pid} ${kind} `;
 }
 
-const pattern = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (\d{1,10}) (err|mcp) (.*)$/s;
+const pattern = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (\d{1,10}) (err|log|mcp) (.*)$/s;
 
 /** Undefined for what is no line of ours: a piece that a full disk left, or somebody's edit. */
 export function parseLine(line: string): LogLine | undefined {

@@ -196,9 +196,10 @@ export class ServerLog implements AsyncDisposable {
   #lines({ at, kind, text, isCut = false }: LogEntry): string {
     const { redactor, pid } = this.#options;
     const prefix = linePrefix(this.#iso(at), pid, kind);
-    if (kind === 'mcp') {
-      // With news of the server, nobody will end the line it had begun.
-      const before: string = this.#unfinished === '' ? '' : this.#lines({ at, kind: 'err', text: '' });
+    if (kind !== 'err') {
+      // With news of the server, nobody will end the line it had begun; a log message comes while it is being written.
+      const isOver = kind === 'mcp' && this.#unfinished !== '';
+      const before: string = !isOver ? '' : this.#lines({ at, kind: 'err', text: '' });
       return `${before}${prefix}${this.#safe(redactor.redact(text))}\n`;
     }
     let lines = '';

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { processFacts, pidScope } from '../../src/io/procfs.js';
 import type { Diagnosis } from '../../src/manager/doctor/doctor.js';
@@ -187,6 +188,26 @@ describe('doctor on the way to a server', () => {
     await using server = await startHttpServer((_, response) => void response.writeHead(status).end());
     await using home = await web({ url: `${server.url}/mcp` });
     await expectFinding(home, { step: 'http', code, exit, finding: `HTTP ${status}`, skipped: afterHttp });
+  });
+
+  it('that answers HTTP 404 and 500 to whoever has no session, and works: http is ok', async () => {
+    for (const status of [404, 500]) {
+      await using server = await startHttpServer(async (request, response) => {
+        const body = await readBody(request);
+        if (body.includes('"id":"mcpctl"')) return void response.writeHead(status).end();
+        return answer(Object.assign(Readable.from([Buffer.from(body)]), { method: request.method }) as never, response);
+      });
+      await using home = await web({ url: `${server.url}/mcp` });
+      const { stdout, code } = await runCli(['doctor', 'web'], { home });
+      expect([code, stdout]).toEqual([0, expect.stringMatching(new RegExp(`✓ http .*HTTP ${status} without a session`))]);
+      expect(stdout).toMatch(/✓ list .*1 tool$/m);
+    }
+  });
+
+  it('through a proxy that is not there: TCP_REFUSED, and the fix is about its variable', async () => {
+    await using home = await web({ url: 'http://mcp.test/mcp' });
+    const wanted = { step: 'tcp', code: 'TCP_REFUSED', exit: 4, finding: 'the proxy 127.0.0.1:9', fix: 'HTTP_PROXY' };
+    await expectFinding(home, wanted, { env: { HTTP_PROXY: 'http://127.0.0.1:9' } });
   });
 
   it('that leads elsewhere: HTTP_REDIRECT with the host, exit 4; to another path of its own: a warning, and it goes on', async () => {

@@ -32,6 +32,29 @@ const filesOf = (home: TempHome, server: string) => {
 };
 
 describe('mcpctl logs', () => {
+  it('shows log messages of the protocol with their level and logger, each on one line, secrets masked, also at a cut', async () => {
+    await using home = await flooded();
+    const long = `${'x'.repeat(3_990)}${secret}`;
+    for (const input of [
+      { level: 'warning', logger: 'db', data: `slow query with ${secret}` },
+      { level: 'info', data: { rows: 3, by: ['\u001b[31mred', 'two\nlines'] } },
+      { level: 'error', data: long },
+    ])
+      expect((await runCli(['call', 'fault/log', '--args', JSON.stringify(input)], { home })).code).toBe(0);
+    const { lines } = documentOf(await runCli(['logs', 'fault', '--json', '--tail', 'all'], { home })) as Logs;
+    const texts = lines.flatMap(({ kind, text }) => (kind === 'log' ? [text] : []));
+    expect(texts).toEqual([
+      '[warning] db: slow query with [redacted]',
+      '[info] {"rows":3,"by":["\\u001b[31mred","two\\nlines"]}',
+      expect.stringMatching(/^\[error\] x{3990}\[redacted\]$/),
+    ]);
+    const shown = (await runCli(['logs', 'fault'], { home })).stdout;
+    expect(shown).toMatch(/Z {2}\[warning\] db: slow query with \[redacted\]$/m);
+    expect(shown + filesOf(home, 'fault').map((file) => readFileSync(file, 'utf8'))).not.toContain(secret.slice(0, 12));
+    const { stderr } = await runCli(['call', 'fault/log', 'level=notice', 'data=hello', '-v'], { home });
+    expect(stderr).toMatch(/^fault log: \[notice\] hello$/m);
+  });
+
   it('shows what a server said and why it ended, for people and as JSON, from earlier runs and without a process', async () => {
     await using home = await homeWith({ dead: faultServer('exit-at-start'), fault: faultServer() });
     await runCli(['ping', 'dead'], { home });

@@ -61,6 +61,19 @@ describe('a log', () => {
     expect([statSync(path).mode & 0o777, statSync(dirname(path)).mode & 0o777]).toEqual([0o600, 0o700]);
   });
 
+  it('keeps a stderr line whole when a log message comes in its middle, and a secret across the two halves masked', async () => {
+    await using home = await tempHome();
+    const { path, log, err } = logIn(home);
+    err(`key ${secret.slice(0, 9)}`, true);
+    log.append({ at: 0, kind: 'log', text: '[info] hello' });
+    err(`${secret.slice(9)} end`);
+    await log[Symbol.asyncDispose]();
+    expect((await readTail(path, { lines: all })).map(({ kind, text }) => [kind, text])).toEqual([
+      ['log', '[info] hello'],
+      ['err', 'key [redacted] end'],
+    ]);
+  });
+
   it('opens nothing for lines that are no reason to write, and writes them with the first that is', async () => {
     await using home = await tempHome();
     const { path, log, err } = logIn(home);

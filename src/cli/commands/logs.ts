@@ -86,6 +86,6 @@ function unreadable(file: string, error: unknown): McpctlError {
 export const text: Text<LogsData | LogLine> = (data, { color }) => {
   const chalk = paint(color);
   return ('lines' in data ? data.lines : [data])
-    .map(({ at, kind, text: line }) => (kind === 'err' ? `${chalk.dim(at)}  ${line}` : chalk.dim(`${at}  [mcpctl] ${line}`)))
+    .map(({ at, kind, text: line }) => (kind !== 'mcp' ? `${chalk.dim(at)}  ${line}` : chalk.dim(`${at}  [mcpctl] ${line}`)))
     .join('\n');
 };

@@ -41,7 +41,7 @@ export async function checkDns(subject: Subject, signal: AbortSignal): Promise<F
     if (error.details?.reason === 'blocked') return foundError('ADDRESS_BLOCKED', error);
     const isKnown =
       error.details?.code === 'ENOTFOUND' || error.details?.code === 'EAI_NONAME' || error.details?.code === 'EAI_NODATA';
-    return foundError(isKnown ? 'DNS_NOT_FOUND' : 'DNS_UNAVAILABLE', error);
+    return ofHop(subject, foundError(isKnown ? 'DNS_NOT_FOUND' : 'DNS_UNAVAILABLE', error));
   }
   const [first] = subject.addresses;
   if (first === hostname) return found('NOT_NEEDED', `${host} is an address already`);
@@ -58,9 +58,19 @@ export async function checkTcp(subject: Subject, signal: AbortSignal): Promise<F
     signal.throwIfAborted();
     if (!(error instanceof McpctlError)) throw error;
     const reason = error.code === 'TIMEOUT' ? 'timeout' : error.details?.reason;
-    return foundError(reason === 'refused' ? 'TCP_REFUSED' : reason === 'timeout' ? 'TCP_TIMEOUT' : 'TCP_UNREACHABLE', error);
+    return ofHop(
+      subject,
+      foundError(reason === 'refused' ? 'TCP_REFUSED' : reason === 'timeout' ? 'TCP_TIMEOUT' : 'TCP_UNREACHABLE', error),
+    );
   }
   return found('OK', `${host} takes connections`);
+}
+
+/** What is wrong with a proxy is not to be looked for in the URL of the server. */
+function ofHop({ way }: Subject, finding: Finding): Finding {
+  const variable = way?.proxy?.variable;
+  if (variable === undefined) return finding;
+  return { ...finding, fix: `check the proxy in ${variable}, or name the host in NO_PROXY if it is reached without` };
 }
 
 export async function checkProxy(subject: Subject, signal: AbortSignal): Promise<Finding> {
@@ -186,6 +196,28 @@ async function judge(subject: Subject, response: Response): Promise<Finding> {
       fix,
     );
   }
+  if (status === 429)
+    return found('HTTP_TOO_MANY', `it was asked too often (${said})`, `wait, then: mcpctl doctor ${server.name}`);
+  const refusal = refusalOf(subject, status);
+  if (refusal) {
+    // Some servers say such things to whoever comes without a session, and work.
+    const opens = await subject.open().then(
+      () => true,
+      () => false,
+    );
+    return opens ? found('OK', `it answers (${said} without a session)`) : refusal;
+  }
+  if (response.redirected)
+    return found(
+      'HTTP_REDIRECTED',
+      `it answers at another address of the same host (${said})`,
+      `write ${placeOf(response.url, http.url)} with its path as the url of "${server.name}"`,
+    );
+  return found('OK', `it answers (${said}${response.ok ? '' : ' without a session'})`);
+}
+
+function refusalOf({ server }: Subject, status: number): Finding | undefined {
+  const said = `HTTP ${status}`;
   if (status === 403)
     return found(
       'HTTP_FORBIDDEN',
@@ -198,16 +230,7 @@ async function judge(subject: Subject, response: Response): Promise<Finding> {
       `there is nothing at this address (${said})`,
       `correct its url in ${server.file}:${server.position.line}`,
     );
-  if (status === 429)
-    return found('HTTP_TOO_MANY', `it was asked too often (${said})`, `wait, then: mcpctl doctor ${server.name}`);
-  if (status >= 500) return found('HTTP_SERVER_ERROR', `it is in trouble (${said})`, 'ask those who run the server');
-  if (response.redirected)
-    return found(
-      'HTTP_REDIRECTED',
-      `it answers at another address of the same host (${said})`,
-      `write ${placeOf(response.url, http.url)} with its path as the url of "${server.name}"`,
-    );
-  return found('OK', `it answers (${said})`);
+  return status >= 500 ? found('HTTP_SERVER_ERROR', `it is in trouble (${said})`, 'ask those who run the server') : undefined;
 }
 
 /** Where somebody is sent to, without the rest of that address: it may repeat what we sent. */
