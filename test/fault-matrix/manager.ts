@@ -97,11 +97,7 @@ export const managerFaults: readonly Fault[] = [
         'ends a turn after 5 ms: two lines of 3 ms each',
       ],
     },
-<<<<<<< HEAD
-    note: 'In a heap that has room for nothing but what is in use. Nothing is dropped: the server is held back instead. The lag itself is not asserted.',
-=======
     note: 'Nothing is dropped: the server is held back instead. The lag itself is not asserted.',
->>>>>>> faults
   },
   {
     id: 'F43',
