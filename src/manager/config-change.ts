@@ -41,8 +41,12 @@ export function compareServers(before: ServerConfig, after: ServerConfig): Serve
   const differing = [...keys].filter((key) => !bookkeeping.has(key) && !isEqual(key, before, after));
   if (differing.length === 0) return 'same';
   if (differing.some((key) => key !== 'enabled' && !adoptable.has(key))) return 'replaced';
+  if (isGroup(before) !== isGroup(after)) return 'replaced';
   return differing.every((key) => key === 'enabled') ? 'switched' : 'adopted';
 }
+
+/** One address or several: a server with several has a life made of theirs. */
+const isGroup = ({ endpoints }: ServerConfig) => endpoints.length > 1;
 
 function isEqual(key: keyof ServerConfig, before: ServerConfig, after: ServerConfig): boolean {
   // An approval given counts as much as one that was never needed.

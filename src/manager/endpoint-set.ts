@@ -92,9 +92,10 @@ export class EndpointSet implements AsyncDisposable {
     }
     const before = new Map(this.#endpoints.map((endpoint) => [endpoint.id, endpoint]));
     this.#endpoints = config.endpoints.map((address) => {
-      const present = before.get(address.target);
-      before.delete(address.target);
-      present?.adopt(endpointConfig(config, address), address.weight);
+      const own = endpointConfig(config, address);
+      const present = before.get(own.hash);
+      before.delete(own.hash);
+      present?.adopt(own, address.weight);
       return present ?? this.#make(address);
     });
     // Those that are new are connected like the others.

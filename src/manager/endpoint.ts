@@ -119,9 +119,9 @@ export class Endpoint implements AsyncDisposable, Candidate {
     return this.#config;
   }
 
-  /** The same address stays the same endpoint, also when the list around it changes. */
+  /** The same address stays the same endpoint, also when the list around it changes. Two that differ only in a secret are two. */
   get id(): string {
-    return this.#config.target;
+    return this.#config.hash;
   }
 
   get inFlight(): number {

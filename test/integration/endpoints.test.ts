@@ -179,6 +179,36 @@ describe('while it runs', () => {
   });
 });
 
+describe('a server with one address that gets a second one while it runs', () => {
+  it('is made anew, and spread over both', async () => {
+    await using group = await replicas(2);
+    await using home = await tempHome();
+    const [first, second] = group.endpoints;
+    await using it = await rig({ ...first, stateless: true }, { longLived: true, home });
+    await it.connect();
+    await home.writeConfig({ mcpServers: { it: { endpoints: [first, second], stateless: true } } });
+    await it.manager.reconfigure(await loadFor(home));
+    await it.manager.connectAll(['it'], never);
+    await waitFor(
+      () => it.status().endpoints.length === 2 && it.status().endpoints.every(({ status }) => status === 'connected'),
+    );
+    for (let i = 0; i < 4; i++) await it.call('echo');
+    expect(await group.executions('echo')).toEqual([2, 2]);
+  });
+});
+
+describe('2 addresses that differ in a secret only', () => {
+  it('are 2 endpoints, and the secret is shown of neither', async () => {
+    await using server = await startFixture('http-fault');
+    const endpoints = ['one-secret', 'other-secret'].map((secret) => ({ url: `${server.url}?api_key=${secret}` }));
+    await using it = await rig({ endpoints, stateless: true }, { longLived: true });
+    await it.connect();
+    for (let i = 0; i < 4; i++) await it.call('echo');
+    expect(await sessionsOf(server)).toBe(2);
+    expect(JSON.stringify(it.status())).not.toMatch(/(one|other)-secret/);
+  });
+});
+
 describe('a single command', () => {
   it('connects to one address only, and to the next where that is down', async () => {
     await using group = await replicas(2);
