@@ -211,7 +211,11 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   }).start();
   if (longLived) void watchConfiguration(own, cwd);
   if (kind !== 'repl')
-    noteEvents(manager.events, { level: kind === 'manager' ? 'states' : globals.verbose ? 'all' : 'warnings', note });
+    noteEvents(manager.events, {
+      level: kind === 'manager' ? 'states' : globals.verbose ? 'all' : 'warnings',
+      note,
+      redact: (text) => redactor.redact(text),
+    });
   return { config, manager, observation, note };
 }
 

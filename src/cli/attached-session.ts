@@ -30,7 +30,7 @@ export function runForAttached({ manager, observation, redactor, clock, version,
     if (parsed && (parsed.kind !== 'command' || parsed.spec.here || parsed.spec.host)) return 'local';
     const note = (line: string) => terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
     const isVerbose = verbose || (parsed?.globals.verbose ?? false);
-    using _ = isVerbose ? noteEvents(manager.events, { level: 'all', note }) : undefined;
+    using _ = isVerbose ? noteEvents(manager.events, { level: 'all', note, redact: (text) => redactor.redact(text) }) : undefined;
     // A spinner writes to the terminal of this process; whoever attached gets lines.
     const progressTerminal = { ...terminal, stderrIsTerminal: false };
     const session: Session = {

@@ -15,39 +15,47 @@ const stateEvents: ReadonlySet<ManagerEvent['type']> = new Set<ManagerEvent['typ
   'config-changed',
 ]);
 
-/** Writes events as lines through `note`, which redacts them. */
-export function noteEvents(
-  events: Emitter<ManagerEvent>,
-  { level, note }: { level: 'warnings' | 'states' | 'all'; note: (line: string) => void },
-): Disposable {
+export interface NoteOptions {
+  readonly level: 'warnings' | 'states' | 'all';
+  readonly note: (line: string) => void;
+  /** Before a long text is cut: half of a secret is one that nobody recognises. */
+  readonly redact: (text: string) => string;
+}
+
+/** Writes events as lines. */
+export function noteEvents(events: Emitter<ManagerEvent>, { level, note, redact }: NoteOptions): Disposable {
+  const safe = (text: string, maxCharacters?: number) => sanitizeLine(redact(text), maxCharacters);
   return events.onAny((event) => {
-    const line = lineFor(event, level);
+    const line = lineFor(event, level, safe);
     if (line !== undefined) note(line);
   });
 }
 
-function lineFor(event: ManagerEvent, level: 'warnings' | 'states' | 'all'): string | undefined {
-  if (event.type === 'warning')
-    return `warning: ${event.server === null ? '' : `${event.server}: `}${sanitizeLine(event.message)}`;
+function lineFor(
+  event: ManagerEvent,
+  level: NoteOptions['level'],
+  safe: (text: string, maxCharacters?: number) => string,
+): string | undefined {
+  if (event.type === 'warning') return `warning: ${event.server === null ? '' : `${event.server}: `}${safe(event.message)}`;
   if (event.type === 'config-problem' || event.type === 'approval-needed') return `warning: ${configNews(event)}`;
   if (level === 'warnings' || (level === 'states' && !stateEvents.has(event.type))) return undefined;
   switch (event.type) {
     case 'server-state': {
       const took = event.durationMs === null ? '' : ` after ${formatDuration(event.durationMs)}`;
-      const why = event.error ? `: ${sanitizeLine(event.error.message)}` : '';
+      const why = event.error ? `: ${safe(event.error.message)}` : '';
       return `${event.server}: ${event.to}${took}${why}`;
     }
     case 'server-stderr':
-      return `${event.server} stderr: ${sanitizeLine(event.line)}`;
+      return `${event.server} stderr: ${safe(event.line)}`;
     case 'server-log':
-      return `${event.server} log: [${sanitizeLine(event.level, 20)}] ${sanitizeLine(event.text)}`;
+      return `${event.server} log: [${safe(event.level, 20)}] ${safe(event.text)}`;
     case 'tools-changed':
       return `${event.server}: ${event.count} tools`;
     case 'call-finished':
-      return `${event.server}/${sanitizeLine(event.tool)}: ${event.outcome} after ${formatDuration(event.durationMs)}`;
+      return `${event.server}/${safe(event.tool)}: ${event.outcome} after ${formatDuration(event.durationMs)}`;
     case 'call-retry': {
       const wait = formatDuration(event.waitMs);
-      return `${event.server}/${sanitizeLine(event.tool)}: ${event.code}, try ${event.attempt} of ${event.maxAttempts} in ${wait}`;
+      return `${event.server}/${safe(event.tool)}: ${event.code}, try ${event.attempt} of ${event.maxAttempts} in ${wait}`;
     }
     case 'breaker-changed':
       return breakerNews(event);

@@ -103,7 +103,11 @@ const manager = new Manager(config, {
 });
 const logs = new ServerLogs({ stateDir: places.stateDir, redactor, clock, pid, longLived: true, onWarning: show });
 logs.listen(manager.events, (server) => manager.config.servers.get(server)?.file);
-noteEvents(manager.events, { level: 'all', note: (line) => show(redactor.redact(sanitizeText(line))) });
+noteEvents(manager.events, {
+  level: 'all',
+  note: (line) => show(redactor.redact(sanitizeText(line))),
+  redact: (text) => redactor.redact(text),
+});
 const counts = { started: 0, finished: 0 };
 manager.events.onAny((event) => {
   if (event.type === 'call-started') counts.started++;
