@@ -8,13 +8,20 @@ import type { Connection } from '../mcp/connection.js';
 import { backoffMs, reconnectBackoff } from '../policy/backoff.js';
 import { deadline } from '../policy/deadline.js';
 import { runAttempt } from '../policy/policy.js';
-import { CrashCounter, crashLoop } from './crash-loop.js';
+import { CrashCounter } from './crash-loop.js';
+import { closedError, crashLoopError, isExit, needsPerson } from './lifecycle-errors.js';
 import type { ManagerParts } from './manager-parts.js';
 import type { ConnectOptions, ServerLife } from './server-life.js';
 import { type ErrorInfo, initialState, type ServerInput, type ServerState, transition } from './server-state.js';
 
 /** A connection that lived this long ends a series of failures: the next loss begins with the shortest wait again. */
 const stableMs = 30_000;
+
+/**
+ * After this a connection counts as closed, in milliseconds: 30 s of `stop.grace` and all that follows are over. What does not end is a mistake
+ * of ours, and must not keep its server from ever being connected again.
+ */
+const closeMs = 45_000;
 
 /** The turn of one server among those that are connecting at the same time, in milliseconds. */
 const turnMs = 2000;
@@ -305,7 +312,13 @@ export class ServerLifecycle implements ServerLife {
   }
 
   #closeAfter(closing: PromiseLike<unknown>): void {
-    this.#closing = Promise.allSettled([this.#closing, closing]);
+    const { clock } = this.parts;
+    let cancel = () => {};
+    const limit = new Promise<void>((resolve) => {
+      cancel = clock.after(closeMs, resolve);
+    });
+    const bounded = Promise.race([Promise.resolve(closing).catch(() => {}), limit]).finally(() => cancel());
+    this.#closing = Promise.all([this.#closing, bounded]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -346,48 +359,4 @@ export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise
 
 function errorInfo({ code, message, hint }: McpctlError, at: string): ErrorInfo {
   return { code, message, hint: hint ?? null, at };
-}
-
-const needsPerson: ReadonlySet<string> = new Set<ErrorCode>(['CONFIG_INVALID', 'UNTRUSTED', 'CREDENTIAL_STORE']);
-
-/** A login that a proxy refused is refused again, and some lock the account after a few. */
-function isRefusedByProxy({ details }: McpctlError): boolean {
-  return details?.reason === 'proxy' && details.proxyStatus === 407;
-}
-
-/** The process ended, or could not even be started. */
-function isExit(error: McpctlError): boolean {
-  return error.code === 'SERVER_EXITED' || (error.code === 'UNAVAILABLE' && spawnFailures.has(String(error.details?.reason)));
-}
-
-const spawnFailures = new Set([
-  'command-not-found',
-  'interpreter-not-found',
-  'not-executable',
-  'cwd-not-found',
-  'too-large',
-  'spawn-failed',
-]);
-
-function crashLoopError(last: McpctlError, server: string): McpctlError {
-  return new McpctlError(
-    'CRASH_LOOP',
-    `Server "${server}" ended ${crashLoop.exits} times within ${crashLoop.withinMs / 1000} s and is not started again. Last: ${last.message}`,
-    {
-      server,
-      cause: last,
-      hint: `when it is repaired: mcpctl reconnect ${server}`,
-      details: last.details,
-      delivered: 'no',
-    },
-  );
-}
-
-function closedError(server: string): McpctlError {
-  return new McpctlError('UNAVAILABLE', `The connection to "${server}" was closed`, {
-    server,
-    hint: `mcpctl reconnect ${server}`,
-    details: { reason: 'closed' },
-    delivered: 'no',
-  });
 }

@@ -187,6 +187,22 @@ describe('ServerLifecycle', () => {
     expect(order).toEqual(['open', 'old one gone', 'open']);
   });
 
+  it('goes on after 45 s when the end of an earlier attempt never comes', async () => {
+    const { life, clock, control, signal } = lifecycle();
+    control.open = () => new Promise(() => {});
+    const first = life.connect().catch((error: McpctlError) => error.code);
+    await clock.advance(60_000);
+    expect(await first).toBe('TIMEOUT');
+    control.open = async () => new FakeConnection();
+    const second = life.reconnect(signal);
+    await clock.advance(44_000);
+    expect(control.attempts).toBe(1);
+    await clock.advance(2_000);
+    await second;
+    expect(control.attempts).toBe(2);
+    expect(life.state.status).toBe('connected');
+  });
+
   it('refuses everything after it is disposed of, twice harmlessly', async () => {
     const { life, signal, control } = lifecycle();
     await life.connect();
