@@ -7,7 +7,7 @@ import { crashLoop } from './crash-loop.js';
 export const needsPerson: ReadonlySet<string> = new Set<ErrorCode>(['CONFIG_INVALID', 'UNTRUSTED', 'CREDENTIAL_STORE']);
 
 /** A login that a proxy refused is refused again, and some lock the account after a few. */
-function isRefusedByProxy({ details }: McpctlError): boolean {
+export function isRefusedByProxy({ details }: McpctlError): boolean {
   return details?.reason === 'proxy' && details.proxyStatus === 407;
 }
 

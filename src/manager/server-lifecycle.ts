@@ -3,13 +3,13 @@
 import type { ServerConfig } from '../config/schema.js';
 import { isWaiting, untrustedError } from '../config/trust.js';
 import type { Cancel } from '../core/clock.js';
-import { type ErrorCode, McpctlError, toMcpctlError } from '../core/errors.js';
+import { McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Connection } from '../mcp/connection.js';
 import { backoffMs, reconnectBackoff } from '../policy/backoff.js';
 import { deadline } from '../policy/deadline.js';
 import { runAttempt } from '../policy/policy.js';
 import { CrashCounter } from './crash-loop.js';
-import { closedError, crashLoopError, isExit, needsPerson } from './lifecycle-errors.js';
+import { closedError, crashLoopError, isExit, isRefusedByProxy, needsPerson } from './lifecycle-errors.js';
 import type { ManagerParts } from './manager-parts.js';
 import type { ConnectOptions, ServerLife } from './server-life.js';
 import { type ErrorInfo, initialState, type ServerInput, type ServerState, transition } from './server-state.js';
