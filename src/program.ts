@@ -21,7 +21,7 @@ import { findPlaces } from './config/paths.js';
 import { formatProblem } from './config/position.js';
 import type { Config } from './config/schema.js';
 import { systemClock, systemRandom } from './core/clock.js';
-import { cancelled, rootMessage } from './core/errors.js';
+import { cancelled } from './core/errors.js';
 import { Redactor } from './core/redact.js';
 import { sanitizeText } from './core/sanitize.js';
 import type { ControlSocket } from './gateway/control-socket.js';
@@ -36,6 +36,7 @@ import { ServerLogs } from './observe/server-logs.js';
 import { handleBugs, handleSignals, silenceLibraries } from './process-end.js';
 import { processTerminal } from './process-terminal.js';
 import { ServerMemories } from './state/server-memory.js';
+import { tellOnce } from './state/write-failures.js';
 
 declare const __MCPCTL_VERSION__: string;
 
@@ -169,6 +170,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
   const warnings = kind === 'repl' ? [] : config.problems.filter(({ severity }) => severity === 'warning');
   for (const problem of warnings) note(`warning: ${formatProblem(problem)}`);
   const onWarning = (message: string) => manager?.events.emit({ type: 'warning', server: null, message });
+  const onWriteFailure = tellOnce(places.stateDir, onWarning);
   logins = new Logins({
     ...places,
     env,
@@ -185,7 +187,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     clock,
     random: systemRandom,
     groups,
-    memories: new ServerMemories(places.stateDir, onWarning),
+    memories: new ServerMemories(places.stateDir, onWriteFailure),
     env,
     pid,
     // A one-shot has nothing in flight when it ends: servers that linger would only cost time.
@@ -198,7 +200,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     onConfig,
   });
   const own = manager;
-  logs = new ServerLogs({ stateDir: places.stateDir, redactor, clock, pid, longLived, onWarning });
+  logs = new ServerLogs({ stateDir: places.stateDir, redactor, clock, pid, longLived, onWriteFailure });
   logs.listen(own.events, (server) => own.config.servers.get(server)?.file);
   observation = await new Observation({
     manager: own,
@@ -207,7 +209,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     pid,
     fileOf: (server) => own.config.servers.get(server)?.file,
     problem: configurationProblem,
-    onFailure: (error) => onWarning(`cannot write down what was counted: ${rootMessage(error)}`),
+    onWriteFailure,
   }).start();
   if (longLived) void watchConfiguration(own, cwd);
   if (kind !== 'repl')

@@ -3,6 +3,7 @@
 import type { Clock } from '../core/clock.js';
 import type { Emitter } from '../core/events.js';
 import type { ManagerEvent, ServerFigures, ServerStatus } from '../manager/server-status.js';
+import type { OnWriteFailure } from '../state/write-failures.js';
 import type { HealthReport } from './health.js';
 import { RunCounts } from './run-counts.js';
 import type { TallySource } from './tally-source.js';
@@ -25,8 +26,7 @@ export interface ObservationOptions {
   readonly fileOf: (server: string) => string | undefined;
   /** What is wrong with the configuration on disk; null = it is in force. */
   readonly problem: () => string | null;
-  /** Told once that figures cannot be written. */
-  readonly onFailure: (error: unknown) => void;
+  readonly onWriteFailure: OnWriteFailure;
 }
 
 export class Observation implements AsyncDisposable {

@@ -3,6 +3,7 @@
 import type { Clock } from '../core/clock.js';
 import type { Emitter, Subscription } from '../core/events.js';
 import type { ManagerEvent } from '../manager/server-status.js';
+import type { OnWriteFailure } from '../state/write-failures.js';
 import type { DayTotals } from './day-totals.js';
 
 export interface RunCountsOptions {
@@ -11,8 +12,7 @@ export interface RunCountsOptions {
   readonly pid: number;
   /** The configuration file that defines a server. */
   readonly fileOf: (server: string) => string | undefined;
-  /** Told once that the figures cannot be written. */
-  readonly onFailure: (error: unknown) => void;
+  readonly onWriteFailure: OnWriteFailure;
 }
 
 /** A long script writes in between. */
@@ -33,7 +33,6 @@ export class RunCounts implements AsyncDisposable {
   readonly #connected = new Set<string>();
   #writing: Promise<void> = Promise.resolve();
   #listening: Subscription | undefined;
-  #isWarned = false;
 
   constructor(options: RunCountsOptions) {
     this.#options = options;
@@ -62,10 +61,7 @@ export class RunCounts implements AsyncDisposable {
     if (events.length === 0) return this.#writing;
     this.#writing = this.#writing
       .then(() => this.#write(events))
-      .catch((error: unknown) => {
-        if (!this.#isWarned) this.#options.onFailure(error);
-        this.#isWarned = true;
-      });
+      .catch(this.#options.onWriteFailure);
     return this.#writing;
   }
 

@@ -2,13 +2,14 @@
 
 import type { Clock } from '../core/clock.js';
 import { formatDuration } from '../core/duration.js';
-import { rootMessage, unreachable } from '../core/errors.js';
+import { unreachable } from '../core/errors.js';
 import type { Emitter, Subscription } from '../core/events.js';
 import type { Redactor } from '../core/redact.js';
 import { sanitizeLine } from '../core/sanitize.js';
 import type { ManagerEvent } from '../manager/server-status.js';
 import { logPath } from '../state/log-line.js';
 import { type LogEntry, ServerLog } from '../state/server-log.js';
+import type { OnWriteFailure } from '../state/write-failures.js';
 
 export interface ServerLogsOptions {
   readonly stateDir: string;
@@ -20,8 +21,7 @@ export interface ServerLogsOptions {
    * or scripts would push everything else out of the log.
    */
   readonly longLived: boolean;
-  /** Told once that logs cannot be written. */
-  readonly onWarning: (message: string) => void;
+  readonly onWriteFailure: OnWriteFailure;
 }
 
 const maxMessage = 4000;
@@ -31,7 +31,6 @@ export class ServerLogs implements AsyncDisposable {
   readonly #logs = new Map<string, { readonly file: string; readonly log: ServerLog }>();
   readonly #closing: Promise<unknown>[] = [];
   #listening: Subscription | undefined;
-  #isWarned = false;
 
   constructor(options: ServerLogsOptions) {
     this.#options = options;
@@ -87,15 +86,9 @@ export class ServerLogs implements AsyncDisposable {
   #open(server: string, file: string): ServerLog {
     const { stateDir, redactor, clock, pid } = this.#options;
     const path = logPath(stateDir, server, file);
-    const log = new ServerLog({ path, redactor, clock, pid, onFailure: (error) => this.#warnOnce(error) });
+    const log = new ServerLog({ path, redactor, clock, pid, onFailure: this.#options.onWriteFailure });
     this.#logs.set(server, { file, log });
     return log;
-  }
-
-  #warnOnce(error: unknown): void {
-    if (this.#isWarned) return;
-    this.#isWarned = true;
-    this.#options.onWarning(`cannot write the logs of servers: ${rootMessage(error)}; going on without them`);
   }
 
   #redact(text: string): string {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '../core/clock.js';
 import { readTextIfExists, writeFileAtomic } from '../io/atomic-file.js';
 import { type BreakerMemory, isBreakerMemories, newerBreakers } from './breaker-memory.js';
+import type { OnWriteFailure } from './write-failures.js';
 
 /** A tool as the protocol describes it; kept as received, in the order of its keys. */
 export interface RememberedTool {
@@ -50,10 +51,9 @@ const lockTimeoutMs = 2000;
 export class ServerMemories {
   readonly #pending = new Map<string, Promise<unknown>>();
 
-  /** @param onWarning told once when the state directory cannot be written. */
   constructor(
     readonly dir: string,
-    readonly onWarning: (message: string) => void = () => {},
+    readonly onWriteFailure: OnWriteFailure = () => {},
     readonly clock: Clock = systemClock,
   ) {}
 
@@ -115,7 +115,7 @@ export class ServerMemories {
       .then(
         () => true,
         (error: unknown) => {
-          this.#warnOnce(error);
+          this.onWriteFailure(error);
           return false;
         },
       )
@@ -142,15 +142,6 @@ export class ServerMemories {
   /** Resolves when every write so far has ended. */
   async flush(): Promise<void> {
     while (this.#pending.size > 0) await Promise.all(this.#pending.values());
-  }
-
-  #warned = false;
-  #warnOnce(error: unknown): void {
-    if (this.#warned) return;
-    this.#warned = true;
-    this.onWarning(
-      `cannot write to ${this.dir}: ${error instanceof Error ? error.message : String(error)}; going on without memory between runs`,
-    );
   }
 
   #path(hash: string): string {

@@ -159,7 +159,7 @@ describe('mcpctl logs', () => {
       for (const options of ['size=256k', 'ro,size=256k']) {
         const { stdout, stderr, code } = await shell(`${mount(options)} && ${call}`);
         expect({ stdout, code }).toEqual({ stdout: 'ok\n', code: 0 });
-        expect(stderr.match(/^warning: cannot write the logs of servers: /gm)).toHaveLength(1);
+        expect(stderr.match(/^warning: cannot write to /gm)).toHaveLength(1);
         expect(stderr).not.toContain('internal error');
       }
       const read = await shell(`${mount('size=256k')} && ${call} >/dev/null 2>&1; "$0" "$1" logs fault --json`);

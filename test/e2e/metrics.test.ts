@@ -63,7 +63,7 @@ describe('metrics of single commands', () => {
     await writeFile(join(other.stateDir, 'metrics'), '');
     const result = await one(other)('call fault/echo text=hi');
     expect(result).toMatchObject({ code: 0, stdout: 'hi\n' });
-    expect(result.stderr).toMatch(/^warning: cannot write down what was counted: .+\n$/);
+    expect(result.stderr).toMatch(/^warning: cannot write to .+\n$/);
     expect((await one(other)('metrics')).code).toBe(0);
   });
 

@@ -13,6 +13,7 @@ import { ServerLogs } from '../../src/observe/server-logs.js';
 import { logFiles, logPath, parseLine } from '../../src/state/log-line.js';
 import { readTail } from '../../src/state/log-reader.js';
 import { ServerLog } from '../../src/state/server-log.js';
+import { tellOnce } from '../../src/state/write-failures.js';
 import { childScript } from '../support/child-script.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { type TempHome, tempHome } from '../support/temp-home.js';
@@ -289,7 +290,7 @@ describe('ServerLogs', () => {
     redactor.add(secret);
     const warnings: string[] = [];
     const options = { stateDir: home.stateDir, redactor, clock: systemClock, pid: 7, longLived };
-    const logs = new ServerLogs({ ...options, onWarning: (message) => warnings.push(message) });
+    const logs = new ServerLogs({ ...options, onWriteFailure: tellOnce(home.stateDir, (message) => warnings.push(message)) });
     const files = new Map([
       ['a', '/a.json'],
       ['b', '/b.json'],
@@ -364,6 +365,6 @@ describe('ServerLogs', () => {
     const { events, logs, warnings } = listening(home, true);
     for (const server of ['a', 'b']) events.emit(state(server, {}));
     await logs[Symbol.asyncDispose]();
-    expect(warnings).toEqual([expect.stringMatching(/^cannot write the logs of servers: .*; going on without them$/)]);
+    expect(warnings).toEqual([expect.stringMatching(/^cannot write to .*; going on without logs, figures or memory between runs$/)]);
   });
 });

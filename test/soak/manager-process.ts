@@ -17,6 +17,7 @@ import { Observation } from '../../src/observe/observation.js';
 import { Manager, type Tool } from '../../src/manager/manager.js';
 import { ServerLogs } from '../../src/observe/server-logs.js';
 import { ServerMemories } from '../../src/state/server-memory.js';
+import { tellOnce } from '../../src/state/write-failures.js';
 import { type Chance, seededChance } from './seeded-random.js';
 import { StallMeter } from './stall-meter.js';
 
@@ -87,12 +88,13 @@ const onConfig = ({ secrets }: Config) => {
 };
 const config = await load();
 onConfig(config);
+const onWriteFailure = tellOnce(places.stateDir, show);
 const groups = new ProcessGroups({ clock, runtimeDir: places.runtimeDir, onWarning: show });
 const manager = new Manager(config, {
   clock,
   random: seededChance(seed + 1).next,
   groups,
-  memories: new ServerMemories(places.stateDir, show),
+  memories: new ServerMemories(places.stateDir, onWriteFailure),
   env,
   pid,
   stop: { stdinMs: 300, termMs: 500 },
@@ -101,7 +103,7 @@ const manager = new Manager(config, {
   loadConfig: load,
   onConfig,
 });
-const logs = new ServerLogs({ stateDir: places.stateDir, redactor, clock, pid, longLived: true, onWarning: show });
+const logs = new ServerLogs({ stateDir: places.stateDir, redactor, clock, pid, longLived: true, onWriteFailure });
 logs.listen(manager.events, (server) => manager.config.servers.get(server)?.file);
 noteEvents(manager.events, {
   level: 'all',
@@ -128,7 +130,7 @@ const observation = await new Observation({
   pid: process.pid,
   fileOf: () => undefined,
   problem: () => null,
-  onFailure: () => {},
+  onWriteFailure,
 }).start();
 const session: Session = {
   front: 'shell',
