@@ -1,5 +1,5 @@
 /** `npm run bench [-- name…] [--json]`: prints ratios of this run against baselines of this run; never fails because of a figure. */
-import { prepare, orExplain } from '../scripts/lib/prepare.mjs';
+import { orExplain, prepare } from '../scripts/lib/prepare.mjs';
 
 /** In the order in which they run; the whole takes some minutes. */
 const benches = {

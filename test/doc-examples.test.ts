@@ -1,12 +1,12 @@
 /** What the documents show of a terminal is what happens: the commands in them are typed, and what they print is compared. */
 import { describe, expect, it } from 'vitest';
+import { managerIn } from './e2e/managed.js';
+import { startFixture } from './fixtures/http-rig.js';
 import { block, runBlock, type ShownRun } from './support/doc-examples.js';
 import { scriptedBrowser, startOAuthRig } from './support/oauth-rig.js';
 import { runCli } from './support/run-cli.js';
-import { startFixture } from './fixtures/http-rig.js';
-import { managerIn } from './e2e/managed.js';
-import { waitFor } from './support/wait-for.js';
 import { type TempHome, tempHome } from './support/temp-home.js';
+import { waitFor } from './support/wait-for.js';
 
 /** The folders of a test as those of Ann, and what differs from run to run. */
 function normalised(text: string, home: TempHome): string {

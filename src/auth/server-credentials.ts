@@ -1,8 +1,8 @@
 /** What one connection sends to say who we are: the token or the login that is stored, looked for when the first request needs it. */
 import type { OAuthOptions } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
-import type { OAuthCredential } from './oauth.js';
 import { scopesOf } from './granted.js';
+import type { OAuthCredential } from './oauth.js';
 
 /** What there is to send. */
 export type Source =

@@ -1,9 +1,9 @@
 /** The JSON Schema of a configuration, made from the checks of `shape`; for editors, and published with the package. */
 import * as z from 'zod/mini';
 import { durationText } from '../core/duration.js';
+import { defaults } from './defaults.js';
 import { keyTexts } from './key-texts.js';
 import { defaultMetrics } from './metrics-endpoint.js';
-import { defaults } from './defaults.js';
 import { serverName, shapes } from './shape.js';
 import type { Parts } from './shape-parts.js';
 import { isDuration } from './shape-values.js';

@@ -1,17 +1,17 @@
 /** Loads the configuration: reads the files, checks them, and resolves every server in them. */
 import { dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.js';
+import { defaultStartConcurrency } from './defaults.js';
 import { type Definition, defaultsOf, definitionsOf, type Layers } from './layers.js';
-import type { Env, Places } from './paths.js';
 import { defaultMetrics } from './metrics-endpoint.js';
 import type { ResolvedMetrics } from './metrics-options.js';
+import type { Env, Places } from './paths.js';
 import { configInvalid } from './position.js';
 import { defaultPreset, type PresetName } from './presets.js';
 import { findProject, isSameFile, type Project } from './project.js';
 import type { ProjectGate } from './project-gate.js';
 import { type LoadedFile, readConfigFile, readUserFile } from './read-file.js';
 import { type ResolvedServer, resolveServer } from './resolve.js';
-import { defaultStartConcurrency } from './defaults.js';
 import type { Config, ConfigFile, ConfigProblem, ServerConfig } from './schema.js';
 import { overridesFor, readSettings } from './settings.js';
 

@@ -1,7 +1,8 @@
 /** How a server is treated: its own values before the layers of defaults, those before the built-in ones. Expands and reads nothing. */
+
+import { defaults, statelessPool } from './defaults.js';
 import type { DefaultValues } from './presets.js';
 import { foldRetry, retryOptions } from './retry-values.js';
-import { defaults, statelessPool } from './defaults.js';
 import type {
   BreakerOptions,
   CircuitBreakerOptions,

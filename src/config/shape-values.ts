@@ -1,9 +1,9 @@
 /** The kinds of values a configuration has, and what is said when a value is of another kind. */
 import * as z from 'zod/mini';
 import { formatDuration, parseDuration } from '../core/duration.js';
+import { limits } from './defaults.js';
 import type { JsonValue } from './document.js';
 import type { KeyPath } from './position.js';
-import { limits } from './defaults.js';
 
 /** A mistake that no single value makes; the path starts at the part. */
 export interface PartIssue {

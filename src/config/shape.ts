@@ -1,7 +1,7 @@
 /** The shape of a configuration file: which keys there are, of which type, within which bounds. */
 import * as z from 'zod/mini';
-import type { ConfigDocument, JsonValue } from './document.js';
 import { limits } from './defaults.js';
+import type { ConfigDocument, JsonValue } from './document.js';
 import { defaultsParts, fileParts, type Parts, type PartsOf, serverParts } from './shape-parts.js';
 import { duration, flag, issueMessage, someTexts, text, texts, textsByName, wait, waitOrOff, whole } from './shape-values.js';
 

@@ -5,13 +5,13 @@ import { didYouMean } from '../core/suggest.js';
 import { readFileIfExists, removeTemporaryFiles, resolveLinks, writeFileAtomic } from '../io/atomic-file.js';
 import { withFileLock } from '../io/file-lock.js';
 import { canonicalJson } from './canonical.js';
+import { limits } from './defaults.js';
 import { serverSections } from './dialect-signs.js';
 import { bom, isToml, type JsonValue, valueAt } from './document.js';
 import { type EditableFile, editableFile } from './editable-file.js';
 import type { Places } from './paths.js';
 import { configInvalid, type KeyPath } from './position.js';
 import { decode, exists, twoUserFiles } from './read-file.js';
-import { limits } from './defaults.js';
 import type { WriteAccess } from './settings.js';
 import { isObject } from './shape.js';
 

@@ -1,16 +1,16 @@
 /** The endpoints of one server: made from its configuration, chosen from for each call, compared with each other. */
 
-import type { EndpointAddress, ServerConfig } from '../config/schema.js';
 import { hashOf } from '../config/canonical.js';
+import type { EndpointAddress, ServerConfig } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
 import { Emitter } from '../core/events.js';
+import type { TrafficBytes } from '../io/traffic.js';
 import type { Connection, Tool } from '../mcp/connection.js';
 import { Balancer } from '../policy/balancer.js';
 import type { Attempt, Policy } from '../policy/policy.js';
+import type { PoolLeases } from './connection-pool.js';
 import { Endpoint, type PoolStatus } from './endpoint.js';
 import { GroupLife } from './group-life.js';
-import type { TrafficBytes } from '../io/traffic.js';
-import type { PoolLeases } from './connection-pool.js';
 import type { ManagerParts } from './manager-parts.js';
 import type { BreakersOfServer, BreakerVerb } from './server-breakers.js';
 import type { ServerLife } from './server-life.js';

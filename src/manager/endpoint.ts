@@ -2,9 +2,9 @@
 
 import type { ServerConfig } from '../config/schema.js';
 import { McpctlError } from '../core/errors.js';
+import { Traffic } from '../io/traffic.js';
 import type { Connection, OpenOptions } from '../mcp/connection.js';
 import type { EraVerdict } from '../mcp/era.js';
-import { Traffic } from '../io/traffic.js';
 import type { Candidate } from '../policy/balancer.js';
 import { verdictOf } from '../policy/circuit-breaker.js';
 import { EndpointHealth } from '../policy/endpoint-health.js';

@@ -15,7 +15,7 @@ import type { Diagnosis } from './doctor/doctor.js';
 import type { ManagedServer } from './managed-server.js';
 import { type LoginList, ManagerLogins } from './manager-logins.js';
 import type { ManagerParts } from './manager-parts.js';
-import type { BreakerVerb, BreakersOfServer } from './server-breakers.js';
+import type { BreakersOfServer, BreakerVerb } from './server-breakers.js';
 import type { CachedThing, CacheStatus } from './server-cache.js';
 import { withSignal } from './server-lifecycle.js';
 import { isUsable, ServerSet } from './server-set.js';

@@ -59,9 +59,7 @@ export class RunCounts implements AsyncDisposable {
     const events = this.#waiting;
     this.#waiting = [];
     if (events.length === 0) return this.#writing;
-    this.#writing = this.#writing
-      .then(() => this.#write(events))
-      .catch(this.#options.onWriteFailure);
+    this.#writing = this.#writing.then(() => this.#write(events)).catch(this.#options.onWriteFailure);
     return this.#writing;
   }
 

@@ -6,7 +6,7 @@ import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { processFacts, pidScope } from '../../src/io/procfs.js';
+import { pidScope, processFacts } from '../../src/io/procfs.js';
 import type { Diagnosis } from '../../src/manager/doctor/doctor.js';
 import { type Authority, createAuthority } from '../support/certificates.js';
 import { startConnectProxy } from '../support/connect-proxy.js';

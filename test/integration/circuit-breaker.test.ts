@@ -1,5 +1,5 @@
 /** The circuit breaker between real servers and real files: what reaches the server, what several processes write down. */
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ServerMemories, type ServerMemory } from '../../src/state/server-memory.js';
@@ -110,7 +110,11 @@ describe('the memory of a server in its file', () => {
   const opening = breaker({ state: 'open', since: now - 5, at: now - 5, until: now + 30_000, failures: 5 });
   const tools = { list: [{ name: 'echo', inputSchema: {} }], at: now, ttlMs: 1 };
   // The lock waits in real time.
-  const memories = (dir: string, warnings: string[] = []) => new ServerMemories(dir, tellOnce(dir, (message) => warnings.push(message)));
+  const memories = (dir: string, warnings: string[] = []) =>
+    new ServerMemories(
+      dir,
+      tellOnce(dir, (message) => warnings.push(message)),
+    );
 
   it('keeps an opening that 1 of 20 processes saw, whatever the others write at the same time', async () => {
     await using home = await tempHome();

@@ -1,10 +1,10 @@
 /** The "oauth" of a server on its way from a file into force: what is expanded, what is masked, what is warned about, what a project may say. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { defaults } from '../../src/config/defaults.js';
 import { describeServer } from '../../src/config/describe.js';
 import { explainServer } from '../../src/config/explain.js';
 import { approveProposal, readProposal } from '../../src/config/proposal.js';
-import { defaults } from '../../src/config/defaults.js';
 import { systemClock } from '../../src/core/clock.js';
 import { loadFor, serverOf } from '../support/load-config.js';
 import { tempHome } from '../support/temp-home.js';

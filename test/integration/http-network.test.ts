@@ -1,6 +1,6 @@
 /** F31, F32, F33: the network between us and a server over HTTP breaks, goes silent, or closes kept connections as they are used. */
 import { describe, expect, it } from 'vitest';
-import { count, failure, type Fixture, logged, never, rig, startFixture } from '../fixtures/http-rig.js';
+import { count, type Fixture, failure, logged, never, rig, startFixture } from '../fixtures/http-rig.js';
 import { startToxicProxy } from '../support/toxic-proxy.js';
 import { waitFor } from '../support/wait-for.js';
 

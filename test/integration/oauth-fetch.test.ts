@@ -1,8 +1,8 @@
 /** Where a login goes, however its addresses are written, and how long and how large an answer may be. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { createOAuthFetch, oauthError } from '../../src/auth/oauth-fetch.js';
-import { cancelled, McpctlError } from '../../src/core/errors.js';
 import { systemClock } from '../../src/core/clock.js';
+import { cancelled, McpctlError } from '../../src/core/errors.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { type HostileServer, startHostileServer } from '../support/hostile-authorization-server.js';
 import { loginTarget } from '../support/login-target.js';

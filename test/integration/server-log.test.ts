@@ -365,6 +365,8 @@ describe('ServerLogs', () => {
     const { events, logs, warnings } = listening(home, true);
     for (const server of ['a', 'b']) events.emit(state(server, {}));
     await logs[Symbol.asyncDispose]();
-    expect(warnings).toEqual([expect.stringMatching(/^cannot write to .*; going on without logs, figures or memory between runs$/)]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^cannot write to .*; going on without logs, figures or memory between runs$/),
+    ]);
   });
 });

@@ -2,8 +2,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { OAuthCredential } from '../../src/auth/oauth.js';
-import type { ServerConfig } from '../../src/config/schema.js';
 import { defaults } from '../../src/config/defaults.js';
+import type { ServerConfig } from '../../src/config/schema.js';
 import { systemClock } from '../../src/core/clock.js';
 import type { Connection } from '../../src/mcp/connection.js';
 import { openConnection } from '../../src/mcp/open-connection.js';

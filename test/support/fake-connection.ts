@@ -1,6 +1,7 @@
 /** Servers made of promises: a manager's `openConnection` whose connections a test opens, breaks and counts. */
-import type { ServerConfig } from '../../src/config/schema.js';
+
 import { defaults } from '../../src/config/defaults.js';
+import type { ServerConfig } from '../../src/config/schema.js';
 import { McpctlError } from '../../src/core/errors.js';
 import { Emitter } from '../../src/core/events.js';
 import type { ProcessGroups } from '../../src/io/process-group.js';

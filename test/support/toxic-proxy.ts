@@ -1,6 +1,6 @@
 /** A TCP proxy on 127.0.0.1 that spoils connections on demand: latency, bandwidth, slicer, limit, slow close, timeout, reset, down. */
 import { once } from 'node:events';
-import { type AddressInfo, createServer, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** What happens to the bytes of one direction; read anew for every piece, so a test may change it while connections are open. */
 export interface Toxics {

@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import type { StartedLogin } from '../../auth/login.js';
 import { formatDuration } from '../../core/duration.js';
 import { McpctlError } from '../../core/errors.js';
-import type { AuthorizePerson, Authorized } from '../../manager/authorize.js';
+import type { Authorized, AuthorizePerson } from '../../manager/authorize.js';
 import type { LoginList } from '../../manager/manager.js';
 import type { CommandContext, Run, Text, TextOptions } from '../command.js';
 import { wishOf } from '../login-args.js';

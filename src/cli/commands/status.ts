@@ -5,8 +5,8 @@ import { formatDuration } from '../../core/duration.js';
 import { McpctlError } from '../../core/errors.js';
 import type { Manager, ServerStatus } from '../../manager/manager.js';
 import type { ManagerEvent } from '../../manager/server-status.js';
-import type { CommandContext, Run, Text } from '../command.js';
 import { timeOfDay } from '../breaker-news.js';
+import type { CommandContext, Run, Text } from '../command.js';
 import { paint, table } from '../render.js';
 
 export const args = z.object({

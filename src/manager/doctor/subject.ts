@@ -1,12 +1,11 @@
 /** One server under examination: what the steps so far found out about it, and what has to be closed at the end. */
 import type { Socket } from 'node:net';
-import type { Challenge } from '../../auth/oauth.js';
-import type { AuthorizationServer } from '../../auth/oauth.js';
+import type { AuthorizationServer, Challenge } from '../../auth/oauth.js';
 import type { Config, HttpDefinition, ServerConfig } from '../../config/schema.js';
 import { McpctlError } from '../../core/errors.js';
 import { privateAddressGuard } from '../../io/address-guard.js';
-import type { HttpProxy } from '../../io/proxy.js';
 import type { Target } from '../../io/http-request.js';
+import type { HttpProxy } from '../../io/proxy.js';
 import type { Connection } from '../../mcp/connection.js';
 import type { ManagedServer } from '../managed-server.js';
 import type { ManagerParts } from '../manager-parts.js';

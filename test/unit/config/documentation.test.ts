@@ -1,10 +1,10 @@
 /** docs/configuration.md says what the code does: every key, every default, every name of other programs. Its examples: test/doc-examples.test.ts. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { defaults, limits } from '../../../src/config/defaults.js';
 import { sections } from '../../../src/config/dialect-sections.js';
 import { entryNames } from '../../../src/config/dialect-signs.js';
 import { configKeys } from '../../../src/config/json-schema.js';
-import { defaults, limits } from '../../../src/config/defaults.js';
 
 const text = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
 const all = [

@@ -1,7 +1,7 @@
 /** The breakers of a server at work: calls, connecting, health checks, what is remembered, what is told, what is done by hand. */
 import { describe, expect, it } from 'vitest';
-import type { ServerConfig } from '../../../src/config/schema.js';
 import { defaults } from '../../../src/config/defaults.js';
+import type { ServerConfig } from '../../../src/config/schema.js';
 import { type ErrorCode, McpctlError } from '../../../src/core/errors.js';
 import { runToolCall } from '../../../src/manager/call-pipeline.js';
 import { ManagedServer } from '../../../src/manager/managed-server.js';
