@@ -7,6 +7,8 @@ import type { Clock } from '../core/clock.js';
 import { readTextIfExists, writeFileAtomic } from '../io/atomic-file.js';
 import { withFileLock } from '../io/file-lock.js';
 import { ensureFolder } from '../io/folders.js';
+import type { ManagerEvent } from '../manager/server-status.js';
+import { sumUp } from './sum-up.js';
 import { addTally, callsOf, newTally, type Tally, type ToolCounts, width } from './tally.js';
 import { type Reading, type ServerReading, seriesLength, type TallySource } from './tally-source.js';
 import { otherTools, toolLabelLimits } from './tool-labels.js';
@@ -39,11 +41,14 @@ export class DayTotals implements TallySource {
   }
 
   /**
-   * Adds what one process counted, under a lock: of commands that end at the same time all count.
+   * Adds what happened in one process, under a lock: of commands that end at the same time all count.
    *
+   * @param connected servers that were connected before; those that connect are added
    * @throws the file system's errors; McpctlError `TIMEOUT` when the lock is not to be had
    */
-  async add(counted: ReadonlyMap<string, Tally>): Promise<void> {
+  async add(events: readonly ManagerEvent[], connected: Set<string>): Promise<void> {
+    const counted = sumUp(events, connected);
+    if (counted.size === 0) return;
     const now = this.#now();
     const hour = new Date(now).getUTCHours();
     await this.#change(now, (day) => {

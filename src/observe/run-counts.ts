@@ -64,11 +64,8 @@ export class RunCounts implements AsyncDisposable {
   }
 
   async #write(events: readonly ManagerEvent[]): Promise<void> {
-    const { sumUp } = await import('./sum-up.js');
-    const tallies = sumUp(events, this.#connected);
-    if (tallies.size === 0) return;
     const { DayTotals } = await import('./day-totals.js');
-    await new DayTotals(this.#options).add(tallies);
+    await new DayTotals(this.#options).add(events, this.#connected);
   }
 
   /** What happens from now on, servers that are closed, counts no more. */
