@@ -114,11 +114,12 @@ export class EndpointSet implements AsyncDisposable {
     { tool, route, attempt }: { tool?: string; route: Route; attempt: Attempt },
     request: (connection: Connection, attempt: Attempt, endpoint: Endpoint) => Promise<T>,
   ): Promise<T> {
-    let endpoint = this.#pick(route.tried);
+    const pick = () => (tool === undefined ? this.#pickToList(route.tried) : this.#pick(route.tried));
+    let endpoint = pick();
     if (!endpoint) {
       // All have had their turn, or none can take a call: the refusal of its breaker says why.
       route.tried.clear();
-      endpoint = this.#pick(route.tried) ?? this.foremost;
+      endpoint = pick() ?? this.foremost;
     }
     for (;;) {
       const chosen: Endpoint = endpoint;
@@ -130,7 +131,7 @@ export class EndpointSet implements AsyncDisposable {
           attempt,
         );
       } catch (error) {
-        const next = !attempt.signal.aborted && isPassedOn(error) ? this.#pick(route.tried) : undefined;
+        const next = !attempt.signal.aborted && isPassedOn(error) ? pick() : undefined;
         if (!next) throw error;
         endpoint = next;
       }
@@ -198,6 +199,12 @@ export class EndpointSet implements AsyncDisposable {
       return this.#active;
     this.#active = this.#endpoints.find((endpoint) => !endpoint.isClosed && !tried.has(endpoint.id));
     return this.#active;
+  }
+
+  /** Lists take nobody's turn away from a call, and come from the same endpoint as long as it is there. */
+  #pickToList(tried: ReadonlySet<string>): Endpoint | undefined {
+    const { foremost } = this;
+    return tried.has(foremost.id) || foremost.isClosed ? this.#pick(tried) : foremost;
   }
 
   /** The list of tools by which the endpoints are measured is another one, or an endpoint is there that was not. */

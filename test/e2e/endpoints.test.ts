@@ -7,7 +7,9 @@ import { documentOf, expectHumanError, homeWith } from './kit.js';
 import { managerIn } from './managed.js';
 
 interface Status {
-  readonly servers: readonly [{ status: string; health: string; pool: object; endpoints: { status: string }[] }];
+  readonly servers: readonly [
+    { status: string; health: string; tools: number | null; pool: object; endpoints: { status: string }[] },
+  ];
 }
 
 describe('a stateless server at 2 addresses', () => {
@@ -18,7 +20,11 @@ describe('a stateless server at 2 addresses', () => {
     await using home = await homeWith({ search: { endpoints, stateless: true, balance: 'weighted' } });
     await using manager = await managerIn(home);
     const statusOf = async () => (documentOf(await manager.run('status --json')) as Status).servers[0];
-    await waitFor(async () => (await statusOf()).endpoints.every(({ status }) => status === 'connected'));
+    // A list under way together with a call would take a connection of its own.
+    await waitFor(async () => {
+      const { tools, endpoints } = await statusOf();
+      return tools !== null && endpoints.every(({ status }) => status === 'connected');
+    });
     const table = (await manager.run('status')).stdout;
     expect(table).toContain(`● search  connected     21`);
     for (const { url } of endpoints) expect(table).toMatch(new RegExp(`^ {2}● +connected +${url}$`, 'm'));

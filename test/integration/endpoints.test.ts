@@ -1,6 +1,6 @@
 /** One server at several addresses: real replicas that come, go, die and differ, and callers who do not notice. */
 import { describe, expect, it } from 'vitest';
-import { type Fixture, failure, never, rig, startFixture, textOf } from '../fixtures/http-rig.js';
+import { count, type Fixture, failure, never, rig, startFixture, textOf } from '../fixtures/http-rig.js';
 import { loadFor } from '../support/load-config.js';
 import { tempHome } from '../support/temp-home.js';
 import { waitFor } from '../support/wait-for.js';
@@ -17,7 +17,7 @@ async function replicas(count: number, env: Record<string, string> = {}) {
   };
 }
 
-const sessionsOf = async (server: Fixture) => (await server.requests()).filter((request) => request === 'initialize').length;
+const sessionsOf = async (server: Fixture) => count(await server.requests(), 'initialize');
 
 describe('a stateless server at 3 addresses', () => {
   it('gets 30 calls in equal parts, and status shows each address', async () => {
@@ -39,6 +39,20 @@ describe('a stateless server at 3 addresses', () => {
       })),
     );
     expect(status.pool).toEqual({ open: 3, idle: 3, inUse: 0, waiting: 0 });
+  });
+
+  it('gives no turn of a call to a list of its tools', async () => {
+    await using group = await replicas(2);
+    await using it = await rig({ endpoints: group.endpoints, stateless: true, balance: 'round-robin' }, { longLived: true });
+    await it.connect();
+    for (let i = 0; i < 5; i++) {
+      await it.call('echo', { message: 'x' });
+      await it.manager.listTools('it', never, { refresh: true });
+      await it.call('echo', { message: 'x' });
+      await it.manager.listTools('it', never, { refresh: true });
+      await it.manager.listTools('it', never, { refresh: true });
+    }
+    expect(await group.executions('echo')).toEqual([5, 5]);
   });
 
   it.each(['round-robin', 'least-connections', 'weighted', 'health', 'response-time', 'random', 'priority'])(
