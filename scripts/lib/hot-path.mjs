@@ -15,7 +15,7 @@ const hotPath = [
   'config/paths',
   'io/process-group',
   'manager/manager',
-  'observe/server-logs',
+  'observe/logs',
   'state/server-memory',
 ];
 
