@@ -20,6 +20,8 @@ export interface OwnLogSinkOptions {
   readonly maxBytes?: number;
 }
 
+/** What is looked at of a text, in characters: the work for a line is bounded, too. */
+const maxRaw = 16 * 1024;
 /** Of one text, in characters; with the few that a line has, it stays far below what a reader takes for a line of ours. */
 const maxText = 2000;
 /** Of one list, and of each text in it: names, mostly. */
@@ -88,11 +90,12 @@ export class OwnLogSink implements AsyncDisposable {
     return clean;
   }
 
-  /** Redacted before it is cut: half a secret is a secret too. And after: one with an escape sequence in its middle is one again without that. */
+  /** Redacted before it is cut: half a secret is a secret too. Twice: one with an escape sequence in its middle is one again without that. */
   #safe(text: string, max = maxText): string {
     const { redactor } = this.#options;
-    const { start, rest } = redactor.redactStart(text, max);
-    const line = sanitizeLine(start, 2 * max);
-    return `${line === start ? line : redactor.redact(line)}${rest === '' ? '' : ' …'}`;
+    const raw = redactor.redactStart(text, maxRaw);
+    const line = sanitizeLine(raw.start, Number.POSITIVE_INFINITY);
+    const { start, rest } = redactor.redactStart(line, max);
+    return `${start}${rest === '' && raw.rest === '' ? '' : ' …'}`;
   }
 }

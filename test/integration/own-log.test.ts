@@ -305,14 +305,16 @@ describe('planted secrets', () => {
         emit(
           state('error', { error: failure(`before ${form} after`) }),
           finished('TIMEOUT', { tool: form }),
-          warning(`${'x'.repeat(1998)}${form}`),
+          warning(`${'x'.repeat(1992)}${form}`),
           { type: 'config-changed', added: [form], removed: [], changed: [] },
         );
+        // Where the part ends that is looked at, of a text of which nearly nothing is shown.
+        if (form !== halves) emit(warning(`${'\x1b[0m'.repeat(4 * 1024 - 2)}${form}`));
       }
     }
     await log[Symbol.asyncDispose]();
     const bytes = bytesIn(home);
-    expect((await linesIn(home)).length).toBe(4 * 5 * secrets.length);
+    expect((await linesIn(home)).length).toBe((4 * 5 + 4) * secrets.length);
     expect(bytes).toContain('[redacted]');
     for (const secret of [
       'Zq7',
