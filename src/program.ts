@@ -31,8 +31,8 @@ import { ProcessGroups } from './io/process-group.js';
 import { proxySecrets } from './io/proxy.js';
 import type { ConfigWatcher } from './manager/config-watcher.js';
 import { Manager } from './manager/manager.js';
+import { Logs } from './observe/logs.js';
 import { Observation } from './observe/observation.js';
-import { ServerLogs } from './observe/server-logs.js';
 import { handleBugs, handleSignals, silenceLibraries } from './process-end.js';
 import { processTerminal } from './process-terminal.js';
 import { ServerMemories } from './state/server-memory.js';
@@ -54,7 +54,7 @@ const places = findPlaces(env, homedir(), tmpdir(), process.getuid?.());
 let manager: Manager | undefined;
 let watcher: ConfigWatcher | undefined;
 let groups: ProcessGroups | undefined;
-let logs: ServerLogs | undefined;
+let logs: Logs | undefined;
 let logins: Logins | undefined;
 let loginFlows: Promise<LoginFlows> | undefined;
 let control: ControlSocket | undefined;
@@ -200,8 +200,10 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     onConfig,
   });
   const own = manager;
-  logs = new ServerLogs({ stateDir: places.stateDir, redactor, clock, pid, longLived, onWriteFailure });
+  const level = () => own.config.log.level;
+  logs = new Logs({ stateDir: places.stateDir, redactor, clock, pid, longLived, version, level, onWriteFailure });
   logs.listen(own.events, (server) => own.config.servers.get(server)?.file);
+  if (kind !== 'command') logs.started(kind, config.problems);
   observation = await new Observation({
     manager: own,
     stateDir: places.stateDir,

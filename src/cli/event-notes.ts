@@ -52,10 +52,11 @@ function lineFor(
     case 'tools-changed':
       return `${event.server}: ${event.count} tools`;
     case 'call-finished':
-      return `${event.server}/${safe(event.tool)}: ${event.outcome} after ${formatDuration(event.durationMs)}`;
+      return `${event.server}/${safe(event.tool)}: ${event.outcome} after ${formatDuration(event.durationMs)} (call ${event.callId})`;
     case 'call-retry': {
       const wait = formatDuration(event.waitMs);
-      return `${event.server}/${safe(event.tool)}: ${event.code}, try ${event.attempt} of ${event.maxAttempts} in ${wait}`;
+      const next = `try ${event.attempt} of ${event.maxAttempts} in ${wait}`;
+      return `${event.server}/${safe(event.tool)}: ${event.code}, ${next} (call ${event.callId})`;
     }
     case 'breaker-changed':
       return breakerNews(event);
@@ -65,6 +66,7 @@ function lineFor(
     case 'call-progress':
     case 'health-checked':
     case 'tools-listed':
+    case 'login-changed':
       return undefined;
     default:
       return unreachable(event);

@@ -199,15 +199,23 @@ export const registry: readonly CommandSpec[] = [
   },
   {
     name: 'logs',
-    summary: 'Show what a server wrote to stderr and as log messages, and what happened to it',
+    summary: 'Show what a server wrote to stderr and as log messages, and what happened to it; alone: what mcpctl did',
     description:
-      'Reads the log of the server, with or without a running manager, and connects to nothing. Log messages of the protocol begin with their level; lines of mcpctl itself are marked; secrets are masked. A log holds about 20 MiB: the file that is written and three older ones beside it.\nWith --since all lines from then on, otherwise the last 50. --follow goes on with every new line until Ctrl-C; it needs a manager that stays.',
-    examples: ['logs github', 'logs github -n 200', 'logs github --since 10m --json', 'logs github --follow'],
-    positionals: [{ name: 'server', summary: 'Name of a server', required: true, complete: 'server' }],
+      'Reads the log of the server, or that of mcpctl itself, with or without a running manager, and connects to nothing. Log messages of the protocol begin with their level; lines of mcpctl itself are marked; secrets are masked. A log holds about 20 MiB: the file that is written and three older ones beside it.\nWith --since all lines from then on, otherwise the last 50. --follow goes on with every new line until Ctrl-C; of a server it needs a manager that stays. Each call has a name, which --verbose, errors with --json and the log of mcpctl show: --call finds its lines there. docs/logs.md tells what is kept.',
+    examples: [
+      'logs github',
+      'logs github -n 200',
+      'logs github --since 10m --json',
+      'logs github --follow',
+      'logs',
+      'logs --call k3zq7ax2mvpd',
+    ],
+    positionals: [{ name: 'server', summary: 'Name of a server; without it, mcpctl itself', complete: 'server' }],
     flags: [
       { name: 'tail', short: 'n', value: 'lines', summary: 'How many of the last lines; 0 for none, or all (default 50)' },
       { name: 'since', value: 'duration', summary: 'Only lines of the last 10m, 24h, …' },
       { name: 'follow', short: 'f', summary: 'Go on with every new line (NDJSON with --json)' },
+      { name: 'call', value: 'id', summary: 'Only what mcpctl wrote about this call' },
     ],
     load: () => import('./commands/logs.js'),
   },

@@ -77,6 +77,10 @@ export function printError(error: unknown, globals: Pick<GlobalOptions, 'json' |
   if (Array.isArray(stderr)) lines.push(...stderr.map((line) => `  stderr: ${String(line)}`));
   lines.push(...furtherProblems(known));
   if (known.hint) lines.push(`hint: ${known.hint}`);
+  if (globals.verbose && known.details?.callId !== undefined) {
+    const callId = String(known.details.callId);
+    lines.push(`call: ${callId} (mcpctl logs --call ${callId})`);
+  }
   if (globals.verbose && (known.code === 'INTERNAL' || known.cause)) lines.push(stackOf(known));
   terminal.writeError(`${redactor.redact(sanitizeText(lines.join('\n')))}\n`);
 }

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { durationText } from '../core/duration.js';
 import { defaults } from './defaults.js';
 import { keyTexts } from './key-texts.js';
+import { defaultLogLevel } from './log-level.js';
 import { defaultMetrics } from './metrics-endpoint.js';
 import { serverName, shapes } from './shape.js';
 import type { Parts } from './shape-parts.js';
@@ -139,6 +140,7 @@ function defaultOf(name: string): unknown {
     'circuitBreaker.successThreshold': defaults.circuitBreaker.successThreshold,
     'circuitBreaker.failureRateThreshold': defaults.circuitBreaker.failureRateThreshold,
     'circuitBreaker.minSamples': defaults.circuitBreaker.minSamples,
+    'log.level': defaultLogLevel,
     'metrics.host': defaultMetrics.host,
     'metrics.port': defaultMetrics.port,
     'cache.maxSize': defaults.cache.maxSize,

@@ -96,6 +96,8 @@ export const keyTexts: Readonly<Record<string, string>> = {
   'trust.annotations': 'Believe its tools when they say that they only read or may be repeated.',
   credentials: 'Where tokens are kept.',
   'credentials.store': 'auto is the keychain where there is one, an encrypted file otherwise.',
+  log: 'What mcpctl writes about itself.',
+  'log.level': 'How much of it; "debug" is everything, "silent" is nothing.',
   metrics: 'Figures and health for a monitoring system, over HTTP.',
   'metrics.enabled': 'true: a REPL offers them too; false: not even a manager in the background does.',
   'metrics.host': 'Address to listen on; one that other machines reach needs a token.',

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.js';
 import { defaultStartConcurrency } from './defaults.js';
 import { type Definition, defaultsOf, definitionsOf, type Layers } from './layers.js';
+import { logOptions } from './log-level.js';
 import { defaultMetrics } from './metrics-endpoint.js';
 import type { ResolvedMetrics } from './metrics-options.js';
 import type { Env, Places } from './paths.js';
@@ -88,8 +89,11 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const { metrics, ...found } = await metricsOf(files, env);
   problems.push(...found.problems);
   for (const secret of found.secrets) secrets.add(secret);
+  const { log, problem } = logOptions(files, preset, env);
+  if (problem) problems.push(problem);
   return {
     servers,
+    log,
     metrics,
     files: files.map(({ path, source, exists }): ConfigFile => ({ path, source, exists })),
     problems,

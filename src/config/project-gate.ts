@@ -75,6 +75,7 @@ const ignoredOfFile: readonly KeyPath[] = [
   ['defaults'],
   ['startConcurrency'],
   ['metrics'],
+  ['log'],
   ['credentials'],
   ['state'],
   ...ignoredOfServer,

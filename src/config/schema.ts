@@ -1,6 +1,7 @@
 /** The configuration as the rest of mcpctl sees it: typed, resolved, with every default, its unit and its source. */
 import type { McpctlError } from '../core/errors.js';
 import type { Layers } from './layers.js';
+import type { LogOptions } from './log-level.js';
 import type { MetricsOptions } from './metrics-endpoint.js';
 import type { Places } from './paths.js';
 
@@ -286,6 +287,8 @@ export interface Config {
   /** Servers connected at the same time at start. */
   readonly startConcurrency: number;
   readonly credentialStore: CredentialStore;
+  /** Of mcpctl itself; servers have logs of their own. */
+  readonly log: LogOptions;
   readonly metrics: MetricsOptions;
   readonly places: Places;
   /** Values that must appear in no output. */

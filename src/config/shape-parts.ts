@@ -1,5 +1,6 @@
 /** The parts of a configuration that most files do not have. Each is built when a file has it, so that the others do not pay for it. */
 import * as z from 'zod/mini';
+import { logLevels } from './log-level.js';
 import { isLoopback } from './metrics-endpoint.js';
 import { checkOAuth, oauthShape } from './oauth-shape.js';
 import { duration, flag, fraction, type PartIssue, text, wait, whole } from './shape-values.js';
@@ -97,6 +98,7 @@ export const defaultsParts = {
 /** Of the file. */
 export const fileParts = {
   credentials: part(() => z.object({ store: z.optional(z.enum(['auto', 'keychain', 'file', 'memory'])) })),
+  log: part(() => z.object({ level: z.optional(z.enum(logLevels)) })),
   metrics: part(
     () => z.object({ enabled: flag, host: text, port: whole(0, 65_535), token: text }),
     ({ host, token }) =>

@@ -86,6 +86,14 @@ export function notDelivered(error: McpctlError): McpctlError {
   return new McpctlError(code, message, { cause: error, hint, server, details, delivered: 'no' });
 }
 
+/** The same error with more evidence in its `details`. */
+export function withDetails(error: McpctlError, more: NonNullable<McpctlErrorOptions['details']>): McpctlError {
+  const { code, message, cause, hint, server, details, delivered } = error;
+  const copy = new McpctlError(code, message, { cause, hint, server, details: { ...details, ...more }, delivered });
+  if (error.stack !== undefined) copy.stack = error.stack;
+  return copy;
+}
+
 /** The exit code of the process for an error. */
 export function exitCodeFor(error: unknown): number {
   if (!(error instanceof McpctlError)) return exitCodes.INTERNAL;

@@ -36,6 +36,8 @@ export interface AuthorizationParts {
   readonly logins: Pick<Logins, 'check' | 'refresh' | 'describe' | 'accountFor' | 'storedLogin' | 'wantedScopes' | 'saveLogin'>;
   /** Connects the server anew, and others of the same address in the background. */
   readonly reconnect: (resource: string, signal: AbortSignal) => Promise<void>;
+  /** Listeners hear how the login went. */
+  readonly told: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** A login, and why the server could not be connected with it all the same. */
@@ -61,8 +63,7 @@ export class Authorization {
     this.parts.logins.check(config);
     for (let round = 1; ; round++) {
       const earlier = await this.#earlier(request, person);
-      const result = await this.parts.flows.login(config, { ...request, earlier }, person);
-      const outcome = await this.#settle(result, person);
+      const outcome = await this.#settle(() => this.parts.flows.login(config, { ...request, earlier }, person), person);
       const isEnough = round === maxLogins || request.scopes !== null || !asksForMore(outcome);
       if (isEnough) return outcome;
       person.note(`note: "${config.name}" asks for more scopes`);
@@ -80,7 +81,7 @@ export class Authorization {
   async complete(wanted: { flow: string; callback: () => Promise<string> }, person: AuthorizePerson): Promise<AuthorizeOutcome> {
     const { config } = this.parts.server;
     this.parts.logins.check(config);
-    return this.#settle(await this.parts.flows.complete(config, wanted, person.signal), person);
+    return this.#settle(() => this.parts.flows.complete(config, wanted, person.signal), person);
   }
 
   async #earlier({ account: wanted }: AuthorizeRequest, { signal, isAttended }: AuthorizePerson): Promise<EarlierLogin> {
@@ -99,9 +100,13 @@ export class Authorization {
     return { account, login: login ?? null, wantedScopes: await logins.wantedScopes(config, account) };
   }
 
-  async #settle(result: LoginResult, { signal, isAttended, note }: AuthorizePerson): Promise<AuthorizeOutcome> {
-    const { server, logins, reconnect } = this.parts;
-    const { resource, account, store, announcement } = await logins.saveLogin(server.config, result, { signal, isAttended });
+  async #settle(login: () => Promise<LoginResult>, { signal, isAttended, note }: AuthorizePerson): Promise<AuthorizeOutcome> {
+    const { server, logins, reconnect, told } = this.parts;
+    const { result, saved } = await told(async () => {
+      const result = await login();
+      return { result, saved: await logins.saveLogin(server.config, result, { signal, isAttended }) };
+    });
+    const { resource, account, store, announcement } = saved;
     if (announcement !== null) note(`note: ${announcement}`);
     const { issuer, scopes, expiresAt } = result.credential;
     let error: McpctlError | undefined;

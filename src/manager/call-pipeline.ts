@@ -7,6 +7,7 @@ import type { CallToolResult, ProgressInfo, Tool } from '../mcp/connection.js';
 import { deadline } from '../policy/deadline.js';
 import { type Attempt, compose, type Policy } from '../policy/policy.js';
 import { isRefusal, type RetryParts, retry } from '../policy/retry.js';
+import { newCallId } from './call-id.js';
 import type { Route } from './endpoint-set.js';
 import type { ManagedServer } from './managed-server.js';
 import { Delivery } from './safe-replay.js';
@@ -19,6 +20,15 @@ export interface ToolCall {
   readonly timeouts: { readonly callMs: number; readonly callTotalMs: number };
   /** Repeat it also when it may have run already. */
   readonly retryUnsafe?: boolean | undefined;
+  /** Told the name of the call, before anything else happens. */
+  readonly onCallId?: ((callId: string) => void) | undefined;
+}
+
+/** What is known of a call while it travels, whichever endpoints it is sent to. */
+interface Travel {
+  readonly callId: string;
+  /** So far. */
+  attempts: number;
 }
 
 export interface PipelineOptions {
@@ -40,7 +50,9 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
   const { bulkhead } = server.guards;
   const { trust } = server.config;
   const delivery = new Delivery({ server: call.server, tool, trust, insist: call.retryUnsafe === true });
-  const observed = observe(call, clock, events);
+  const travel: Travel = { callId: newCallId(random), attempts: 1 };
+  call.onCallId?.(travel.callId);
+  const observed = observe(call, travel, options);
   const pipeline = compose(
     admitted(bulkhead, observed),
     reached(server, observed),
@@ -51,7 +63,7 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
     ),
     delivery.outcome,
     bulkhead.place,
-    retry(repeats(call, delivery, options), { clock, random }),
+    retry(repeats(call, travel, delivery, options), { clock, random }),
     connected(server),
     firstDelivery(),
   );
@@ -64,6 +76,7 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
         type: 'call-progress',
         server: call.server,
         tool: tool.name,
+        callId: travel.callId,
         progress,
         total: total ?? null,
         message: message ?? null,
@@ -117,12 +130,15 @@ function connected(server: PipelineOptions['server']): Policy {
 }
 
 /** Tells listeners of the logical call: one event at its start, one at its end, however many tries it took. */
-function observe({ server, tool }: ToolCall, clock: Clock, events: Emitter<ManagerEvent>): Policy {
+function observe({ server, tool }: ToolCall, travel: Travel, { clock, events }: PipelineOptions): Policy {
+  const what = { server, tool: tool.name, callId: travel.callId };
   return async (operation, attempt) => {
     const startedAt = clock.now();
-    const finished = (outcome: Extract<ManagerEvent, { type: 'call-finished' }>['outcome'], isSent: boolean) =>
-      events.emit({ type: 'call-finished', server, tool: tool.name, durationMs: clock.now() - startedAt, isSent, outcome });
-    events.emit({ type: 'call-started', server, tool: tool.name });
+    const finished = (outcome: Extract<ManagerEvent, { type: 'call-finished' }>['outcome'], isSent: boolean) => {
+      const durationMs = clock.now() - startedAt;
+      events.emit({ type: 'call-finished', ...what, durationMs, attempts: travel.attempts, isSent, outcome });
+    };
+    events.emit({ type: 'call-started', ...what });
     try {
       const result = await operation(attempt);
       finished((result as CallToolResult).isError === true ? 'tool-error' : 'ok', true);
@@ -135,15 +151,22 @@ function observe({ server, tool }: ToolCall, clock: Clock, events: Emitter<Manag
   };
 }
 
-function repeats({ server: name, tool }: ToolCall, delivery: Delivery, { server, events }: PipelineOptions): RetryParts {
+function repeats(
+  { server: name, tool }: ToolCall,
+  travel: Travel,
+  delivery: Delivery,
+  { server, events }: PipelineOptions,
+): RetryParts {
   const { config, guards } = server;
   return {
     options: config.retry.tools[tool.name] ?? config.retry,
     budget: guards.budget,
     successes: guards.successes,
     mayRepeat: delivery.mayRepeat,
-    onRetry: ({ error, ...next }) =>
-      events.emit({ type: 'call-retry', server: name, tool: tool.name, code: error.code, ...next }),
+    onRetry: ({ error, ...next }) => {
+      travel.attempts = next.attempt;
+      events.emit({ type: 'call-retry', server: name, tool: tool.name, callId: travel.callId, code: error.code, ...next });
+    },
   };
 }
 

@@ -3,11 +3,11 @@
 import { resourceOf } from '../auth/credential.js';
 import type { EndedLogins, SavedToken } from '../auth/logins.js';
 import type { StoreInfo } from '../auth/token-store.js';
-import { McpctlError } from '../core/errors.js';
+import { McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Authorization } from './authorize.js';
 import type { ManagerParts } from './manager-parts.js';
 import { isUsable, type ServerSet } from './server-set.js';
-import type { ServerStatus } from './server-status.js';
+import type { ManagerEvent, ServerStatus } from './server-status.js';
 
 /** What `auth` shows. */
 export interface LoginList {
@@ -23,11 +23,13 @@ export interface LoginList {
   })[];
 }
 
-export interface ManagerLoginsParts extends Pick<ManagerParts, 'logins' | 'loginFlows' | 'clock' | 'longLived'> {
+export interface ManagerLoginsParts extends Pick<ManagerParts, 'logins' | 'loginFlows' | 'clock' | 'longLived' | 'events'> {
   readonly servers: ServerSet;
   readonly remembered: () => Promise<void>;
   readonly reconnect: (name: string, signal: AbortSignal) => Promise<void>;
 }
+
+type LoginChange = Extract<ManagerEvent, { type: 'login-changed' }>;
 
 export class ManagerLogins {
   readonly #parts: ManagerLoginsParts;
@@ -43,7 +45,8 @@ export class ManagerLogins {
 
   /** Stores a token for a server. A manager that stays connects anew with it, without waiting. @throws as `Logins.save` */
   async saveToken(name: string, token: string, options: { signal: AbortSignal; isAttended: boolean }): Promise<SavedToken> {
-    const saved = await this.#logins().save(this.#parts.servers.get(name).config, token, options);
+    const { config } = this.#parts.servers.get(name);
+    const saved = await this.#told(name, 'token', () => this.#logins().save(config, token, options));
     this.#loginChanged(saved.resource);
     return saved;
   }
@@ -58,12 +61,14 @@ export class ManagerLogins {
       this.#loginChanged(resource, name);
       return this.#parts.reconnect(name, signal);
     };
-    return new Authorization({ server, flows, logins, reconnect });
+    const told = <T>(work: () => Promise<T>) => this.#told(name, 'login', work);
+    return new Authorization({ server, flows, logins, reconnect, told });
   }
 
   /** Ends what is stored for a server. @throws as `Logins.forget` */
   async logout(name: string, options: { allAccounts: boolean; signal: AbortSignal; isAttended: boolean }): Promise<EndedLogins> {
-    const ended = await this.#logins().forget(this.#parts.servers.get(name).config, options);
+    const { config } = this.#parts.servers.get(name);
+    const ended = await this.#told(name, 'logout', () => this.#logins().forget(config, options));
     if (ended.accounts.length > 0) this.#loginChanged(ended.resource);
     return ended;
   }
@@ -85,6 +90,19 @@ export class ManagerLogins {
         return { server: name, target, ...auth, expiresInMs: leftMs === null ? null : Math.max(leftMs, 0), otherAccounts, store };
       }),
     };
+  }
+
+  /** Tells listeners how it went. */
+  async #told<T>(server: string, what: LoginChange['what'], work: () => Promise<T>): Promise<T> {
+    const tell = (outcome: LoginChange['outcome']) => this.#parts.events.emit({ type: 'login-changed', server, what, outcome });
+    try {
+      const result = await work();
+      tell('ok');
+      return result;
+    } catch (error) {
+      tell(toMcpctlError(error).code);
+      throw error;
+    }
   }
 
   #logins(): NonNullable<ManagerParts['logins']> {

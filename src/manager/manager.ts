@@ -46,6 +46,8 @@ export interface CallRequest {
   readonly retryUnsafe?: boolean;
   /** Asks the server although a result is kept. */
   readonly isAnew?: boolean;
+  /** Told by which name the call is found in events and logs; not for a kept result. */
+  readonly onCallId?: (callId: string) => void;
 }
 
 const noChange: ConfigChange = { added: [], removed: [], changed: [] };
@@ -77,6 +79,7 @@ export class Manager implements AsyncDisposable {
     this.#servers = new ServerSet(config, { openConnection, ...options, events: this.events, connects });
     this.logins = new ManagerLogins({
       ...options,
+      events: this.events,
       servers: this.#servers,
       remembered: () => this.remembered(),
       reconnect: (name, signal) => this.reconnect(name, signal),
@@ -143,7 +146,7 @@ export class Manager implements AsyncDisposable {
   }
 
   /** See runToolCall for how a call travels. */
-  async #send({ server: name, tool, args, signal, timeoutMs, retryUnsafe }: CallRequest): Promise<CallToolResult> {
+  async #send({ server: name, tool, args, signal, timeoutMs, retryUnsafe, onCallId }: CallRequest): Promise<CallToolResult> {
     const server = this.#servers.get(name);
     const { callMs, callTotalMs } = server.config.timeouts;
     const timeouts = timeoutMs === undefined ? { callMs, callTotalMs } : { callMs: timeoutMs, callTotalMs: timeoutMs };
@@ -154,7 +157,7 @@ export class Manager implements AsyncDisposable {
     try {
       const result = await runAttempt(
         signal,
-        (attempt) => runToolCall({ server: name, tool, args, timeouts, retryUnsafe }, attempt, parts),
+        (attempt) => runToolCall({ server: name, tool, args, timeouts, retryUnsafe, onCallId }, attempt, parts),
         controller,
       );
       if (this.#idleControllers.length < maxIdleControllers && !controller.signal.aborted) this.#idleControllers.push(controller);

@@ -92,11 +92,13 @@ export type ManagerEvent =
   | { readonly type: 'server-stderr'; readonly server: string; readonly line: string; readonly isCut: boolean }
   /** A log message of the protocol, raw. `level`: the server's word for how bad it is. */
   | { readonly type: 'server-log'; readonly server: string; readonly level: string; readonly text: string }
-  | { readonly type: 'call-started'; readonly server: string; readonly tool: string }
+  /** `callId` names one call in all of its events, retries and endpoints included. */
+  | { readonly type: 'call-started'; readonly server: string; readonly tool: string; readonly callId: string }
   | {
       readonly type: 'call-progress';
       readonly server: string;
       readonly tool: string;
+      readonly callId: string;
       readonly progress: number;
       readonly total: number | null;
       readonly message: string | null;
@@ -106,6 +108,7 @@ export type ManagerEvent =
       readonly type: 'call-retry';
       readonly server: string;
       readonly tool: string;
+      readonly callId: string;
       readonly code: ErrorCode;
       readonly attempt: number;
       readonly maxAttempts: number;
@@ -115,7 +118,10 @@ export type ManagerEvent =
       readonly type: 'call-finished';
       readonly server: string;
       readonly tool: string;
+      readonly callId: string;
       readonly durationMs: number;
+      /** How often it was tried. */
+      readonly attempts: number;
       /** False: it was refused, or there was no connection; its server has seen nothing of it. */
       readonly isSent: boolean;
       readonly outcome: 'ok' | 'tool-error' | ErrorCode;
@@ -132,6 +138,13 @@ export type ManagerEvent =
       readonly openUntil: string | null;
       /** In a row, up to now. */
       readonly failures: number;
+    }
+  /** Somebody logged in, saved a token or logged out, or tried to. */
+  | {
+      readonly type: 'login-changed';
+      readonly server: string;
+      readonly what: 'login' | 'token' | 'logout';
+      readonly outcome: 'ok' | ErrorCode;
     }
   | { readonly type: 'warning'; readonly server: string | null; readonly message: string }
   /** Servers of one file wait for an approval; `changed` names those that had one. Told at the start and when a file changes. */

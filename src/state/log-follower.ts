@@ -1,13 +1,13 @@
-/** Following the log of a server: its last lines, then every new one, from one file to the next, without a gap and without a repetition. */
+/** Following a log: its last lines, then every new one, from one file to the next, without a gap and without a repetition. */
 
 import { type FSWatcher, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Clock } from '../core/clock.js';
-import { type LogLine, parseLine } from './log-line.js';
+import type { LogFormat } from './log-line.js';
 import { type OpenLogFile, openLogFiles, readTailOf, type TailOptions } from './log-reader.js';
 
-export interface FollowOptions extends TailOptions {
+export interface FollowOptions<L> extends TailOptions<L> {
   readonly clock: Clock;
   /** Ends it; then nothing is thrown. */
   readonly signal: AbortSignal;
@@ -25,11 +25,10 @@ const lookEveryMs = 1000;
 const missingText = 'lines may be missing here: the log was turned over faster than it was read';
 
 /** In between it says so, as a line of its own, when lines were gone before they were read. */
-export async function* followLog(path: string, options: FollowOptions): AsyncGenerator<LogLine, void, undefined> {
-  const { signal, clock } = options;
+export async function* followLog<L>(path: string, options: FollowOptions<L>): AsyncGenerator<L, void, undefined> {
+  const { signal, clock, format, isWanted } = options;
   using changes = new Changes(path, clock, signal);
   const existing = await openLogFiles(path);
-  let pid = 0;
   /** The file that is written, behind the one it replaced: who had that open may still add to it. */
   let followed = existing.slice(0, 1).map((file) => new FollowedFile(file, file.size));
   try {
@@ -37,10 +36,9 @@ export async function* followLog(path: string, options: FollowOptions): AsyncGen
     while (!signal.aborted) {
       changes.forget();
       for (const file of followed) {
-        for await (const line of file.newLines()) {
+        for await (const line of file.newLines(format)) {
           if (signal.aborted) return;
-          pid = line.pid;
-          yield line;
+          if (isWanted?.(line) !== false) yield line;
         }
       }
       const last = followed.at(-1);
@@ -48,7 +46,7 @@ export async function* followLog(path: string, options: FollowOptions): AsyncGen
       if (newer.length > 0) {
         await closeAll(followed.slice(0, -1));
         followed = [...followed.slice(-1), ...newer.map((file) => new FollowedFile(file, 0))];
-        if (isBroken) yield { at: clock.date().toISOString(), pid, kind: 'mcp', text: missingText };
+        if (isBroken) yield format.missing(missingText, clock.date().toISOString());
       } else await changes.next();
     }
   } finally {
@@ -91,7 +89,7 @@ class FollowedFile implements AsyncDisposable {
   }
 
   /** The lines from the last position to the present end. */
-  async *newLines(): AsyncGenerator<LogLine, void, undefined> {
+  async *newLines<L>({ parse }: Pick<LogFormat<L>, 'parse'>): AsyncGenerator<L, void, undefined> {
     const { handle } = this.#file;
     const block = Buffer.allocUnsafe(blockBytes);
     for (;;) {
@@ -110,7 +108,7 @@ class FollowedFile implements AsyncDisposable {
       this.#rest = end === -1 && bytes.length > maxLineBytes ? Buffer.alloc(0) : bytes.subarray(end + 1);
       if (end === -1) continue;
       for (const text of bytes.toString('utf8', 0, end).split('\n')) {
-        const line = parseLine(text);
+        const line = parse(text);
         if (line) yield line;
       }
     }

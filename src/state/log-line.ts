@@ -1,7 +1,17 @@
-/** How a line of a server's log looks, and where the log of a server lies. */
+/** How a line of a log is read, how those of a server's log look, and where that lies. */
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+
+/** How the lines of one kind of log are read. */
+export interface LogFormat<L> {
+  /** Undefined for what is no line of ours: a piece that a full disk left, or somebody's edit. */
+  parse(line: string): L | undefined;
+  /** ISO 8601, UTC. */
+  timeOf(line: L): string;
+  /** A line that tells the reader of a gap. */
+  missing(text: string, time: string): L;
+}
 
 /** `err`: the server wrote it to stderr. `log`: a log message of the protocol. `mcp`: mcpctl says it about the server. */
 export type LogKind = 'err' | 'log' | 'mcp';
@@ -39,8 +49,14 @@ export function linePrefix(at: string, pid: number, kind: LogKind): string {
 
 const pattern = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (\d{1,10}) (err|log|mcp) (.*)$/s;
 
-/** Undefined for what is no line of ours: a piece that a full disk left, or somebody's edit. */
 export function parseLine(line: string): LogLine | undefined {
   const match = pattern.exec(line);
   return match ? { at: match[1]!, pid: Number(match[2]), kind: match[3] as LogKind, text: match[4]! } : undefined;
 }
+
+export const serverLines: LogFormat<LogLine> = {
+  parse: parseLine,
+  timeOf: ({ at }) => at,
+  // Nobody wrote it.
+  missing: (text, at) => ({ at, pid: 0, kind: 'mcp', text }),
+};

@@ -1,9 +1,12 @@
-/** Reading the log of a server: its last lines, from the end backwards, so that a large log costs no more than what is wanted of it. */
+/** Reading a log: its last lines, from the end backwards, so that a large log costs no more than what is wanted of it. */
 
 import { type FileHandle, open } from 'node:fs/promises';
-import { type LogLine, logFiles, parseLine } from './log-line.js';
+import { type LogFormat, logFiles } from './log-line.js';
 
-export interface TailOptions {
+export interface TailOptions<L> {
+  readonly format: LogFormat<L>;
+  /** Only lines for which this says so. */
+  readonly isWanted?: (line: L) => boolean;
   /** At most so many lines. */
   readonly lines: number;
   /** Only lines from this moment on, in milliseconds since 1970. */
@@ -27,7 +30,7 @@ const maxLineBytes = 64 * 1024;
 const disorderMs = 60_000;
 
 /** The last lines of a log, oldest first; none when there is no log. @throws the file system's own errors, other than ENOENT */
-export async function readTail(path: string, options: TailOptions): Promise<LogLine[]> {
+export async function readTail<L>(path: string, options: TailOptions<L>): Promise<L[]> {
   const files = await openLogFiles(path);
   try {
     return await readTailOf(files, options);
@@ -37,17 +40,19 @@ export async function readTail(path: string, options: TailOptions): Promise<LogL
 }
 
 /** The same, of files that are open, newest first; each up to the size it had when it was opened. */
-export async function readTailOf(files: readonly OpenLogFile[], { lines, sinceMs }: TailOptions): Promise<LogLine[]> {
-  const found: LogLine[] = [];
+export async function readTailOf<L>(files: readonly OpenLogFile[], options: TailOptions<L>): Promise<L[]> {
+  const { format, isWanted, lines, sinceMs } = options;
+  const found: L[] = [];
   if (lines <= 0) return found;
   const since = sinceMs === undefined ? '' : isoFrom(sinceMs);
   const stop = sinceMs === undefined ? '' : isoFrom(sinceMs - disorderMs);
   for (const file of files) {
     for await (const text of linesBackwards(file)) {
-      const line = parseLine(text);
+      const line = format.parse(text);
       if (!line) continue;
-      if (line.at < stop) return found.reverse();
-      if (line.at < since) continue;
+      const time = format.timeOf(line);
+      if (time < stop) return found.reverse();
+      if (time < since || isWanted?.(line) === false) continue;
       found.push(line);
       if (found.length >= lines) return found.reverse();
     }

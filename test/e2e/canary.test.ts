@@ -84,6 +84,8 @@ const scenarios = [
   'enable leaky --json',
   'enable leaky --session',
   'logs leaky',
+  'logs -n all',
+  'logs -n all --json --verbose',
   'logs leaky --json --verbose',
   'logs exits --tail all',
   'logs forbidden --since 1h',

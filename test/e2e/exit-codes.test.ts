@@ -201,7 +201,7 @@ describe('every error code', () => {
     expect([lost.code, await executions()]).toEqual([8, 1]);
     const insisted = await runCli([...call, 'times:=2', '--retry-unsafe', '--verbose'], { home: own });
     expect(insisted).toMatchObject({ code: 0, stdout: 'ran 3 times\n' });
-    expect(insisted.stderr).toMatch(/^fault\/run-and-die: SERVER_EXITED, try 2 of 3 in \d+ ms$/m);
+    expect(insisted.stderr).toMatch(/^fault\/run-and-die: SERVER_EXITED, try 2 of 3 in \d+ ms \(call [a-z2-7]{12}\)$/m);
   });
 
   it('OVERLOADED: a server with 1 place and no queue, asked twice through one manager, exits with 7 and the time to wait', async () => {

@@ -46,7 +46,10 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
   up: { works: [], fails: ['up now', 'up --idle 5'] },
   down: { works: ['down'], fails: ['down now'] },
   doctor: { works: ['doctor fault', 'doctor off'], fails: ['doctor', 'doctor missing', 'doctor nowhere', 'doctor fault x'] },
-  logs: { works: ['logs missing -n 1', 'logs off'], fails: ['logs', 'logs nowhere', 'logs missing --follow', 'logs off -n x'] },
+  logs: {
+    works: ['logs missing -n 1', 'logs off', 'logs -n 0', 'logs --call aaaaaaaaaaaa'],
+    fails: ['logs nowhere', 'logs missing --follow', 'logs off -n x', 'logs --call x', 'logs off --call aaaaaaaaaaaa'],
+  },
   config: {
     works: ['config path', 'config show', 'config explain fault', '--preset test config explain fault'],
     fails: ['config validate', 'config nope', 'config explain', 'config explain nowhere', 'config show fault'],

@@ -10,6 +10,7 @@ export const managerFaults: readonly Fault[] = [
     tests: {
       'integration/atomic-file': ['leaves the old file whole on a full disk, in 1,000 attempts'],
       'e2e/logs': ['on a full or read-only disk: one warning, the call works, and what fitted can be read'],
+      'e2e/own-log': ['fails no command when it cannot be written: one warning, the same exit code'],
       'e2e/attach-trouble': [
         'a full disk under the runtime folder: an error, nothing left; with room again it starts',
         'a full disk under the state folder: a manager without a log',

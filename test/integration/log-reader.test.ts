@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.js';
 import { Redactor } from '../../src/core/redact.js';
 import { followLog } from '../../src/state/log-follower.js';
-import { type LogLine, linePrefix, logFiles } from '../../src/state/log-line.js';
+import { type LogLine, linePrefix, logFiles, serverLines } from '../../src/state/log-line.js';
 import { openLogFiles, readTail, readTailOf } from '../../src/state/log-reader.js';
 import { ServerLog } from '../../src/state/server-log.js';
 import { tempHome } from '../support/temp-home.js';
@@ -48,7 +48,7 @@ describe('readTail', () => {
             writeFileSync(logFiles(log.path)[files.length - 1 - i]!, written.join(''));
           }
           const sinceMs = since === undefined ? undefined : start + since * 1000;
-          const read = await readTail(log.path, { lines, sinceMs });
+          const read = await readTail(log.path, { format: serverLines, lines, sinceMs });
           expect(read.map(({ text }) => text)).toEqual(expected.slice(Math.max(0, expected.length - lines)));
         },
       ),
@@ -72,30 +72,30 @@ describe('readTail', () => {
         bytes += length;
         return handle.read(buffer, at, length, position);
       };
-    expect(await readTailOf(files, { lines: 10 })).toHaveLength(10);
+    expect(await readTailOf(files, { format: serverLines, lines: 10 })).toHaveLength(10);
     expect(bytes).toBe(16 * 1024);
     for (const file of files) await file[Symbol.asyncDispose]();
   });
 
   it('is empty without a log, without a folder, and for 0 lines', async () => {
     await using log = await emptyLog();
-    expect(await readTail(log.path, { lines: 10 })).toEqual([]);
-    expect(await readTail(join(log.path, 'x', 'y.log').replace('a.log', 'b'), { lines: 10 })).toEqual([]);
+    expect(await readTail(log.path, { format: serverLines, lines: 10 })).toEqual([]);
+    expect(await readTail(join(log.path, 'x', 'y.log').replace('a.log', 'b'), { format: serverLines, lines: 10 })).toEqual([]);
     writeFileSync(log.path, lineOf(1));
-    expect(await readTail(log.path, { lines: 0 })).toEqual([]);
+    expect(await readTail(log.path, { format: serverLines, lines: 0 })).toEqual([]);
   });
 
   it('leaves out what is no line: torn pieces, empty lines, 1 MB without a newline, a line that is not finished', async () => {
     await using log = await emptyLog();
     const junk = `half of a li\n\n${'j'.repeat(1_000_000)}\n`;
     writeFileSync(log.path, `${lineOf(1)}${junk}${lineOf(2)}2026-01-01T00:0`);
-    expect((await readTail(log.path, { lines: 10 })).map(({ text }) => text)).toEqual(['line 1', 'line 2']);
+    expect((await readTail(log.path, { format: serverLines, lines: 10 })).map(({ text }) => text)).toEqual(['line 1', 'line 2']);
   });
 
   it('of a folder or a pipe in its place fails and does not hang', async () => {
     await using log = await emptyLog();
     mkdirSync(log.path);
-    await expect(readTail(log.path, { lines: 10 })).rejects.toThrow(/EISDIR|not a regular file/);
+    await expect(readTail(log.path, { format: serverLines, lines: 10 })).rejects.toThrow(/EISDIR|not a regular file/);
   });
 });
 
@@ -105,7 +105,7 @@ describe('followLog', () => {
     const end = new AbortController();
     const seen: LogLine[] = [];
     const done = (async () => {
-      const options = { lines, clock: systemClock, signal: end.signal };
+      const options = { format: serverLines, lines, clock: systemClock, signal: end.signal };
       for await (const line of followLog(path, options)) seen.push(line);
     })();
     return {
@@ -188,7 +188,7 @@ describe('followLog', () => {
     await using log = await emptyLog();
     writeFileSync(log.path, Array.from({ length: 50_000 }, (_, n) => lineOf(n)).join(''));
     const end = new AbortController();
-    const lines = followLog(log.path, { lines: all, clock: systemClock, signal: end.signal });
+    const lines = followLog(log.path, { format: serverLines, lines: all, clock: systemClock, signal: end.signal });
     expect((await lines.next()).value?.text).toBe('line 0');
     end.abort();
     let count = 0;

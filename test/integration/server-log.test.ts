@@ -10,7 +10,7 @@ import { Redactor } from '../../src/core/redact.js';
 import type { ManagerEvent } from '../../src/manager/server-status.js';
 import { StderrRing } from '../../src/mcp/stderr-ring.js';
 import { ServerLogs } from '../../src/observe/server-logs.js';
-import { logFiles, logPath, parseLine } from '../../src/state/log-line.js';
+import { logFiles, logPath, parseLine, serverLines } from '../../src/state/log-line.js';
 import { readTail } from '../../src/state/log-reader.js';
 import { ServerLog } from '../../src/state/server-log.js';
 import { tellOnce } from '../../src/state/write-failures.js';
@@ -39,7 +39,7 @@ function logIn(home: TempHome, more: Partial<ConstructorParameters<typeof Server
 const all = Number.POSITIVE_INFINITY;
 const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n').slice(0, -1);
 const sizesOf = (path: string) => logFiles(path).map((file) => (existsSync(file) ? statSync(file).size : 0));
-const textsOf = async (path: string) => (await readTail(path, { lines: all })).map(({ text }) => text);
+const textsOf = async (path: string) => (await readTail(path, { format: serverLines, lines: all })).map(({ text }) => text);
 
 /** The numbers of lines that were dropped, from what the log says about them. */
 function missingIn(texts: readonly string[]): number {
@@ -69,7 +69,7 @@ describe('a log', () => {
     log.append({ at: 0, kind: 'log', text: '[info] hello' });
     err(`${secret.slice(9)} end`);
     await log[Symbol.asyncDispose]();
-    expect((await readTail(path, { lines: all })).map(({ kind, text }) => [kind, text])).toEqual([
+    expect((await readTail(path, { format: serverLines, lines: all })).map(({ kind, text }) => [kind, text])).toEqual([
       ['log', '[info] hello'],
       ['err', 'key [redacted] end'],
     ]);

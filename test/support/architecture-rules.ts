@@ -57,6 +57,7 @@ const packageHomes: readonly { readonly name: RegExp; readonly folders: readonly
   { name: /^@modelcontextprotocol\/(server|node)(\/|$)/, folders: ['gateway'] },
   { name: /^@modelcontextprotocol\//, folders: ['mcp', 'auth'] },
   { name: /^@napi-rs\/keyring$/, folders: ['auth'] },
+  { name: /^pino$/, folders: ['observe'] },
 ];
 
 /**

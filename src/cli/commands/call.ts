@@ -1,7 +1,7 @@
 /** `call`: one tool call, its input checked before anything is sent. */
 
 import * as z from 'zod/mini';
-import { McpctlError } from '../../core/errors.js';
+import { McpctlError, toMcpctlError, withDetails } from '../../core/errors.js';
 import { sanitizeLine } from '../../core/sanitize.js';
 import type { CallToolResult } from '../../manager/manager.js';
 import type { Run, Text } from '../command.js';
@@ -29,16 +29,21 @@ export const run: Run<typeof args, CallToolResult> = async (
   const found = await findTool(words, { manager, signal });
   const toolArgs = toolInput(input.pairs, argsText, found.tool);
   await manager.checkInput(found.server, found.tool, toolArgs);
+  let callId: string | undefined;
+  const onCallId = (id: string) => {
+    callId = id;
+  };
+  const named = (error: McpctlError) => (callId === undefined ? error : withDetails(error, { callId }));
   const data = await manager
-    .call({ ...found, args: toolArgs, signal, timeoutMs: timeout, retryUnsafe, isAnew: noCache })
-    .catch((error: unknown) => Promise.reject(withHint(error, found.server, found.tool.name)));
+    .call({ ...found, args: toolArgs, signal, timeoutMs: timeout, retryUnsafe, isAnew: noCache, onCallId })
+    .catch((error: unknown) => Promise.reject(named(withHint(toMcpctlError(error), found.server, found.tool.name))));
   const outcome = { data, verbatim: true };
-  return data.isError === true ? { ...outcome, error: toolError(found.server, found.tool.name, data) } : outcome;
+  return data.isError === true ? { ...outcome, error: named(toolError(found.server, found.tool.name, data)) } : outcome;
 };
 
 /** A server that refuses a call says why, but not what to do. */
-function withHint(error: unknown, server: string, tool: string): unknown {
-  if (!(error instanceof McpctlError) || error.code !== 'REQUEST_REFUSED' || error.hint !== undefined) return error;
+function withHint(error: McpctlError, server: string, tool: string): McpctlError {
+  if (error.code !== 'REQUEST_REFUSED' || error.hint !== undefined) return error;
   const { message, details, delivered } = error;
   const hint = `mcpctl tool ${server}/${tool} shows what it takes`;
   return new McpctlError('REQUEST_REFUSED', message, { cause: error, hint, server, details, delivered });

@@ -263,7 +263,7 @@ describe('Notices', () => {
 
   it('ignores stderr lines and calls', async () => {
     notices.handle({ type: 'server-stderr', server: 'a', line: 'noise', isCut: false });
-    notices.handle({ type: 'call-started', server: 'a', tool: 't' });
+    notices.handle({ type: 'call-started', server: 'a', tool: 't', callId: 'a' });
     await clock.advance(2_000);
     expect(lines()).toEqual([]);
   });

@@ -109,11 +109,28 @@ describe('progress on a terminal', () => {
 
   it('follows the call: everything/long 3/10 half done', async () => {
     const end = start({ tty: true }, {}, 'call');
-    events.emit({ type: 'call-started', server: 'everything', tool: 'long' });
+    events.emit({ type: 'call-started', server: 'everything', tool: 'long', callId: 'a' });
     await clock.advance(600);
-    events.emit({ type: 'call-progress', server: 'everything', tool: 'long', progress: 3, total: 10, message: 'half done' });
+    events.emit({
+      type: 'call-progress',
+      server: 'everything',
+      tool: 'long',
+      callId: 'a',
+      progress: 3,
+      total: 10,
+      message: 'half done',
+    });
     expect(spinner?.text).toBe('everything/long 3/10 half done (1 s)');
-    events.emit({ type: 'call-finished', server: 'everything', tool: 'long', durationMs: 1, isSent: true, outcome: 'ok' });
+    events.emit({
+      type: 'call-finished',
+      server: 'everything',
+      tool: 'long',
+      callId: 'a',
+      attempts: 1,
+      durationMs: 1,
+      isSent: true,
+      outcome: 'ok',
+    });
     expect(spinner?.text).toBe('everything/long 3/10 half done (1 s)');
     await clock.advance(1_000);
     expect(spinner?.text).toBe('call (2 s)');
@@ -132,13 +149,14 @@ describe('progress on a terminal', () => {
     const end = start({ tty: true, columns: 40 }, {}, 'call');
     await clock.advance(500);
     const message = `\x1b[31ms3cr3t-value\nx ${'y'.repeat(500)}`;
-    events.emit({ type: 'call-progress', server: 'a', tool: 't', progress: 0.333333, total: null, message });
+    events.emit({ type: 'call-progress', server: 'a', tool: 't', callId: 'a', progress: 0.333333, total: null, message });
     expect(spinner?.text).toMatch(/^a\/t 0\.33 \[redacted\] x y+… \(1 s\)$/);
     expect(spinner!.text.length).toBeLessThanOrEqual(38);
     events.emit({
       type: 'call-progress',
       server: 'a',
       tool: 't',
+      callId: 'a',
       progress: Number.NaN,
       total: Number.POSITIVE_INFINITY,
       message: null,

@@ -51,6 +51,7 @@ function setUp({ connects = [undefined], problem, stored, status = 'connected' }
       const end = connects[Math.min(connected++, connects.length - 1)];
       if (end) throw end;
     },
+    told: <T>(work: () => Promise<T>) => work(),
   } as unknown as AuthorizationParts;
   const person = { signal: new AbortController().signal, note: (text: string) => void notes.push(text), isAttended: false };
   const login = (more: Partial<AuthorizeRequest> = {}) => new Authorization(parts).login({ ...request, ...more }, person);

@@ -141,11 +141,13 @@ describe('a call', () => {
       onProgress({ progress: 1, total: 2, message: 'half' });
       return { content: [], isError: true };
     };
-    await run(call, { parts, server });
+    let callId = '';
+    await run({ ...call, onCallId: (id) => (callId = id) }, { parts, server });
+    expect(callId).toMatch(/^[a-z2-7]{12}$/);
     expect(log.filter(({ type }) => type.startsWith('call-'))).toMatchObject([
-      { type: 'call-started', tool: 'echo' },
-      { type: 'call-progress', progress: 1, total: 2, message: 'half' },
-      { type: 'call-finished', outcome: 'tool-error' },
+      { type: 'call-started', tool: 'echo', callId },
+      { type: 'call-progress', progress: 1, total: 2, message: 'half', callId },
+      { type: 'call-finished', outcome: 'tool-error', callId, attempts: 1 },
     ]);
   });
 });

@@ -167,6 +167,9 @@ describe('a call that provably did not arrive', () => {
     const { call, log } = rig({ steps: [fails(refused()), fails(refused()), answers], listed: [echoTool] });
     expect(await call({ tool: echoTool })).toMatchObject({ value: answer, calls: 3 });
     expect(log.filter(({ type }) => type === 'call-retry')).toMatchObject([{ attempt: 2, maxAttempts: 5, code: 'UNAVAILABLE' }]);
+    const told = log.flatMap((event) => ('callId' in event ? [event.callId] : []));
+    expect(told).toEqual(Array(3).fill(told[0]));
+    expect(log.filter(({ type }) => type === 'call-finished')).toMatchObject([{ attempts: 2 }]);
   });
 
   it('tells its own failure when it is given up, as not delivered', async () => {

@@ -13,7 +13,16 @@ function counting() {
   const events = new Emitter<ManagerEvent>();
   const metrics = new Metrics(clock).listen(events);
   const call = (outcome: 'ok' | 'TIMEOUT' | 'CIRCUIT_OPEN' = 'ok', durationMs = 10, tool = 'echo') =>
-    events.emit({ type: 'call-finished', server: 'a', tool, durationMs, isSent: outcome !== 'CIRCUIT_OPEN', outcome });
+    events.emit({
+      type: 'call-finished',
+      server: 'a',
+      tool,
+      callId: 'a',
+      attempts: 1,
+      durationMs,
+      isSent: outcome !== 'CIRCUIT_OPEN',
+      outcome,
+    });
   const state = (from: 'connecting' | 'connected', to: 'connecting' | 'connected' | 'error') =>
     events.emit({ type: 'server-state', server: 'a', from, to, error: null, retryAt: null, durationMs: 5 });
   const read = async (sinceMs?: number) => reportOf('manager', await metrics.read(['a'], sinceMs)).servers[0]!;
