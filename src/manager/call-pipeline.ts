@@ -3,10 +3,12 @@
 import type { Clock, Random } from '../core/clock.js';
 import { McpctlError, notDelivered, toMcpctlError } from '../core/errors.js';
 import type { Emitter } from '../core/events.js';
+import type { Tracer } from '../core/tracing.js';
 import type { CallToolResult, ProgressInfo, Tool } from '../mcp/connection.js';
 import { deadline } from '../policy/deadline.js';
 import { type Attempt, compose, type Policy } from '../policy/policy.js';
 import { isRefusal, type RetryParts, retry } from '../policy/retry.js';
+import { CallTrace } from './call-trace.js';
 import type { Route } from './endpoint-set.js';
 import type { ManagedServer } from './managed-server.js';
 import { Delivery } from './safe-replay.js';
@@ -26,6 +28,8 @@ export interface PipelineOptions {
   readonly random: Random;
   readonly events: Emitter<ManagerEvent>;
   readonly server: Pick<ManagedServer, 'life' | 'endpoints' | 'config' | 'guards'>;
+  /** Absent: nobody wants traces. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /**
@@ -35,13 +39,15 @@ export interface PipelineOptions {
  * @throws McpctlError; never a second execution that nobody asked for, see `Delivery`.
  */
 export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineOptions): Promise<CallToolResult> {
-  const { clock, random, events, server } = options;
+  const { clock, random, events, server, tracer } = options;
   const { tool, args, timeouts } = call;
   const { bulkhead } = server.guards;
   const { trust } = server.config;
   const delivery = new Delivery({ server: call.server, tool, trust, insist: call.retryUnsafe === true });
   const observed = observe(call, clock, events);
+  const trace = tracer && new CallTrace(tracer, tool.name, server.config);
   const pipeline = compose(
+    ...(trace ? [trace.around] : []),
     admitted(bulkhead, observed),
     reached(server, observed),
     observed,
@@ -51,7 +57,7 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
     ),
     delivery.outcome,
     bulkhead.place,
-    retry(repeats(call, delivery, options), { clock, random }),
+    retry(repeats(call, delivery, options, trace), { clock, random }),
     connected(server),
     firstDelivery(),
   );
@@ -70,9 +76,11 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
       });
     };
     // Which endpoint, its breaker, its pool, its connection.
-    return server.endpoints.use({ tool: tool.name, route, attempt: current }, (connection, { signal }) =>
-      delivery.send(connection, signal, () => connection.callTool(tool.name, args, { signal, tool, onProgress })),
-    );
+    return server.endpoints.use({ tool: tool.name, route, attempt: current }, (connection, { signal }, endpoint) => {
+      const send = () => connection.callTool(tool.name, args, { signal, tool, onProgress });
+      const traced = trace ? () => trace.sending(connection, endpoint.config, send) : send;
+      return delivery.send(connection, signal, traced);
+    });
   }, attempt);
 }
 
@@ -135,15 +143,22 @@ function observe({ server, tool }: ToolCall, clock: Clock, events: Emitter<Manag
   };
 }
 
-function repeats({ server: name, tool }: ToolCall, delivery: Delivery, { server, events }: PipelineOptions): RetryParts {
+function repeats(
+  { server: name, tool }: ToolCall,
+  delivery: Delivery,
+  { server, events }: PipelineOptions,
+  trace: CallTrace | undefined,
+): RetryParts {
   const { config, guards } = server;
   return {
     options: config.retry.tools[tool.name] ?? config.retry,
     budget: guards.budget,
     successes: guards.successes,
     mayRepeat: delivery.mayRepeat,
-    onRetry: ({ error, ...next }) =>
-      events.emit({ type: 'call-retry', server: name, tool: tool.name, code: error.code, ...next }),
+    onRetry: ({ error, ...next }) => {
+      trace?.retrying({ ...next, error });
+      events.emit({ type: 'call-retry', server: name, tool: tool.name, code: error.code, ...next });
+    },
   };
 }
 
