@@ -103,9 +103,10 @@ export class Otlp implements Telemetry {
     if (dropped > 0) this.#trouble ??= { place: this.#deliveries[0]!.place, why: 'there were more spans than the queue takes' };
     if (!this.#trouble) return;
     const { place, why } = this.#trouble;
-    const lost = dropped === 0 ? '' : `; ${dropped === 1 ? '1 span is' : `${dropped} spans are`} lost`;
-    if (!this.#told.has(place)) this.#options.onWarning(`telemetry could not be sent to ${place}: ${why}${lost}`);
-    else if (dropped > 0) this.#options.onWarning(`telemetry for ${place}${lost}`);
+    const lost = dropped === 1 ? '1 span is lost' : `${dropped} spans are lost`;
+    const { onWarning } = this.#options;
+    if (!this.#told.has(place)) onWarning(`telemetry could not be sent to ${place}: ${why}${dropped === 0 ? '' : `; ${lost}`}`);
+    else if (dropped > 0) onWarning(`telemetry: ${lost} that were for ${place}`);
   }
 
   #tellProblems(): void {

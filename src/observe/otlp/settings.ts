@@ -75,14 +75,14 @@ export function readSettings(env: TelemetryEnvironment, { version }: { version: 
     const url = targetUrl(value(own('ENDPOINT')), value('OTEL_EXPORTER_OTLP_ENDPOINT'), signal);
     if (url === undefined) return undefined;
     if (url === null) {
-      problems.push(`${nameOf('ENDPOINT')} is not a plain http or https URL: no ${signal} are sent`);
+      problems.push(`${nameOf('ENDPOINT')} is not a plain http or https URL: what goes there is not sent`);
       return undefined;
     }
     const protocol = value(nameOf('PROTOCOL')) ?? 'http/protobuf';
     if (protocol !== 'http/protobuf' && protocol !== 'http/json') {
       const known = protocol === 'grpc' ? 'grpc' : 'a protocol';
       problems.push(
-        `${nameOf('PROTOCOL')} asks for ${known} that mcpctl does not speak: no ${signal} are sent (set http/protobuf, and the port for it, usually 4318)`,
+        `${nameOf('PROTOCOL')} asks for ${known} that mcpctl does not speak: nothing is sent by it (set http/protobuf, and the port for it, usually 4318)`,
       );
       return undefined;
     }
@@ -104,7 +104,8 @@ export function readSettings(env: TelemetryEnvironment, { version }: { version: 
     spanQueue,
     spanBatch: Math.min(number('OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 512, 1), spanQueue),
     metricIntervalMs: number('OTEL_METRIC_EXPORT_INTERVAL', 60_000, 1),
-    problems,
+    // Both signals may have run into the same variable.
+    problems: [...new Set(problems)],
   };
 }
 

@@ -53,7 +53,7 @@ describe('the targets', () => {
 describe('what cannot be done', () => {
   const problemsOf = (env: Record<string, string>) => read({ ...base, ...env }).problems;
 
-  it('grpc is one sentence a signal that says what to set instead, and nothing is sent', () => {
+  it('grpc is one sentence that says what to set instead, and nothing is sent', () => {
     const { traces, problems } = read({
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c:4317',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
@@ -73,7 +73,7 @@ describe('what cannot be done', () => {
     expect(traces).toBeUndefined();
     expect(metrics).toBeDefined();
     expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatch(/no traces are sent/);
+    expect(problems[0]).toMatch(/(no traces are|nothing is|is not) sent/);
     expect(problems.join()).not.toMatch(/hidden-word|\/etc/);
   });
 
@@ -86,6 +86,12 @@ describe('what cannot be done', () => {
     [{ OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'other' }, /TEMPORALITY_PREFERENCE/],
   ])('%j is told once, and the default counts', (env, sentence) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(sentence)]);
+  });
+
+  it('of both signals is told once', () => {
+    const both = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TIMEOUT: 'x' };
+    expect(problemsOf(both)).toHaveLength(1);
+    expect(problemsOf({ ...both, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' })).toHaveLength(1);
   });
 
   it('leaves out headers that no request could have', () => {
