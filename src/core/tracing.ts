@@ -22,6 +22,8 @@ export interface Span {
 export interface RequestSpan {
   /** Named after that of these requests that was sent last; the first of them until then. */
   readonly methods: readonly [string, ...string[]];
+  /** Its name when nothing was sent, where that is another thing. */
+  readonly unsent?: string;
   /** Of what the request is about, e.g. a tool: part of the name. */
   readonly target?: string;
   readonly attributes: Attributes;

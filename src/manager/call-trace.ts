@@ -63,7 +63,11 @@ export function traceConnect(
   open: () => Promise<Connection>,
 ): Promise<Connection> {
   if (!tracer) return open();
-  const span: RequestSpan = { methods: ['initialize', 'server/discover'], attributes: serverAttributes(config) };
+  const span: RequestSpan = {
+    methods: ['initialize', 'server/discover'],
+    unsent: 'connect',
+    attributes: serverAttributes(config),
+  };
   return tracer.run(span, async (tracing) => {
     const connection = await open();
     tracing.set(connectionAttributes(connection));

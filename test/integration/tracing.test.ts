@@ -12,12 +12,12 @@ import { failure, type Rig, rig, startFixture } from '../fixtures/http-rig.js';
 import { startHttpServer } from '../support/http-server.js';
 import { noLeftovers } from '../support/no-leftovers.js';
 import { startCollector, treeOf } from '../support/otlp-collector.js';
-import { tempHome } from '../support/temp-home.js';
+import { type TempHome, tempHome } from '../support/temp-home.js';
 
 const { env } = noLeftovers();
 
 /** A manager with one server, `it`, and what came to the collector; `end` closes both as the program does. */
-async function traced(definition: Record<string, unknown>, { more = {}, longLived = false, answer }: Options = {}) {
+async function traced(definition: Record<string, unknown>, { more = {}, longLived = false, answer, home }: Options = {}) {
   const collector = await startCollector(answer);
   const warnings: string[] = [];
   const telemetry = Otlp.open({
@@ -28,7 +28,7 @@ async function traced(definition: Record<string, unknown>, { more = {}, longLive
     longLived,
     onWarning: (message) => warnings.push(message),
   });
-  const own: Rig = await rig(definition, { env, longLived, tracer: telemetry.tracer });
+  const own: Rig = await rig(definition, { env, longLived, tracer: telemetry.tracer, ...(home && { home }) });
   let ended: Promise<void> | undefined;
   const end = () =>
     (ended ??= (async () => {
@@ -50,6 +50,7 @@ interface Options {
   readonly more?: Record<string, string>;
   readonly longLived?: boolean;
   readonly answer?: Parameters<typeof startCollector>[0];
+  readonly home?: TempHome;
 }
 
 const never = { circuitBreaker: { maxFailures: 1000, failureRateThreshold: 100 } };
@@ -201,8 +202,10 @@ describe('a call', () => {
     await using it = await traced({ command: '/nonexistent/server' });
     await failure(it.call('echo'));
     await it.end();
-    expect(treeOf(it.collector.spans())).toEqual([['tools/call echo', ['initialize']]]);
+    expect(treeOf(it.collector.spans())).toEqual([['tools/call echo', ['connect']]]);
     expect(it.collector.spans().map(({ isError }) => isError)).toEqual([true, true]);
+    expect(it.collector.spans()[0]!.attributes).not.toHaveProperty('mcp.method.name');
+    expect(it.collector.points()).toEqual([]);
   });
 });
 
@@ -264,6 +267,25 @@ describe('the durations', () => {
     expect(it.collector.spans()).toEqual([]);
     expect(it.collector.points().length).toBeGreaterThan(0);
     expect(JSON.stringify((await server.log()).map(({ meta }) => meta))).not.toContain('traceparent');
+  });
+});
+
+describe('a modern server', () => {
+  it('is asked once what it is, and the next time nothing; its own fields of `_meta` stay', async () => {
+    await using server = await startFixture('http-sdk');
+    await using home = await tempHome();
+    const names: string[] = [];
+    for (let run = 0; run < 2; run++) {
+      await using it = await traced({ url: server.url, type: 'http' }, { home });
+      await it.call('echo', { message: 'hi' });
+      await it.end();
+      names.push(it.collector.spans()[0]!.name);
+    }
+    expect(names).toEqual(['server/discover', 'connect']);
+    const calls = (await server.log()).filter(({ rpc }) => rpc === 'tools/call');
+    expect(calls).toHaveLength(2);
+    for (const { meta } of calls)
+      expect(Object.keys(meta!)).toEqual(expect.arrayContaining(['traceparent', 'io.modelcontextprotocol/protocolVersion']));
   });
 });
 

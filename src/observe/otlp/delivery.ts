@@ -2,8 +2,7 @@
 
 import type { Clock } from '../../core/clock.js';
 import { McpctlError } from '../../core/errors.js';
-import { privateAddressGuard } from '../../io/address-guard.js';
-import { createHttpFetch, type HttpFetch } from '../../io/http-fetch.js';
+import type { HttpFetch } from '../../io/http-fetch.js';
 import { retryAfterMs } from '../../io/retry-after.js';
 import type { TelemetryEnvironment } from '../telemetry.js';
 import { toProtobuf } from './protobuf.js';
@@ -24,18 +23,13 @@ const maxAnswerBytes = 64 * 1024;
 export class Delivery implements AsyncDisposable {
   readonly #target: Target;
   readonly #clock: Clock;
-  readonly #http: HttpFetch;
+  readonly #env: TelemetryEnvironment;
+  #http: Promise<HttpFetch> | undefined;
 
   constructor(target: Target, { clock, env }: { clock: Clock; env: TelemetryEnvironment }) {
     this.#target = target;
     this.#clock = clock;
-    this.#http = createHttpFetch({
-      maxBodyBytes: maxAnswerBytes,
-      connectTimeoutMs: target.timeoutMs,
-      addressGuard: privateAddressGuard({ allowPrivate: true, configuredHost: new URL(target.url).hostname }),
-      env,
-      clock,
-    });
+    this.#env = env;
   }
 
   /** Where it goes, for a person: a path or query may hold a key. */
@@ -51,7 +45,10 @@ export class Delivery implements AsyncDisposable {
       limit.abort(new McpctlError('TIMEOUT', `no answer within ${timeoutMs} ms`)),
     );
     try {
-      const response = await this.#http.fetch(url, {
+      // A single command sends when its answer is out, and only then needs what speaks HTTP.
+      this.#http ??= this.#open();
+      const { fetch } = await this.#http;
+      const response = await fetch(url, {
         method: 'POST',
         headers: { ...headers, 'content-type': encoding === 'json' ? 'application/json' : 'application/x-protobuf' },
         body: encoding === 'json' ? JSON.stringify(message) : (toProtobuf(message) as Uint8Array<ArrayBuffer>),
@@ -73,7 +70,22 @@ export class Delivery implements AsyncDisposable {
     }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#http[Symbol.asyncDispose]();
+  async #open(): Promise<HttpFetch> {
+    const [{ createHttpFetch }, { privateAddressGuard }] = await Promise.all([
+      import('../../io/http-fetch.js'),
+      import('../../io/address-guard.js'),
+    ]);
+    const { url, timeoutMs } = this.#target;
+    return createHttpFetch({
+      maxBodyBytes: maxAnswerBytes,
+      connectTimeoutMs: timeoutMs,
+      addressGuard: privateAddressGuard({ allowPrivate: true, configuredHost: new URL(url).hostname }),
+      env: this.#env,
+      clock: this.#clock,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#http)?.[Symbol.asyncDispose]();
   }
 }

@@ -103,17 +103,11 @@ export class OtlpTracer implements Tracer {
   }
 
   #start(options: RequestSpan | FrameSpan): LiveSpan {
-    const isRequest = 'methods' in options;
     const around = this.#current();
     if (around) around.hasChildren = true;
-    const remote = (isRequest ? undefined : readContext(options.parent)) ?? (around ? undefined : this.#remote);
-    const span = new LiveSpan(
-      remote || !around ? this.#root(remote) : childOf(around.origin),
-      isRequest ? options.methods : [],
-      (isRequest ? options.target : options.name) ?? '',
-      this.#parts,
-    );
-    span.set(options.attributes);
+    const remote = ('parent' in options ? readContext(options.parent) : undefined) ?? (around ? undefined : this.#remote);
+    const origin = remote || !around ? this.#root(remote) : childOf(around.origin);
+    const span = new LiveSpan(origin, options, this.#parts);
     this.#live.add(span);
     return span;
   }
@@ -135,11 +129,10 @@ export class OtlpTracer implements Tracer {
 
   #ended(span: LiveSpan): void {
     this.#live.delete(span);
-    const isRequest = span.methods.length > 0;
-    const isSent = span.origin.isSampled && (isRequest || span.hasChildren);
-    if (!isRequest && !isSent) return;
+    const isSent = span.origin.isSampled && (span.isRequest || span.hasChildren);
+    if (!span.isRequest && !isSent) return;
     const record = span.record();
-    if (isRequest) this.#options.onRequest(record);
+    if (span.isRequest) this.#options.onRequest(record);
     if (isSent) this.#options.onSpan(record);
   }
 }

@@ -1,7 +1,7 @@
 /** One span from its start to its end, and what is kept of it then. */
 
 import { McpctlError } from '../../core/errors.js';
-import type { Attributes, Span } from '../../core/tracing.js';
+import type { Attributes, FrameSpan, RequestSpan, Span } from '../../core/tracing.js';
 
 export type AttributeValue = string | number | boolean;
 
@@ -65,14 +65,17 @@ export class LiveSpan implements Span {
   readonly #attributes: Record<string, AttributeValue> = {};
   readonly #events: SpanEvent[] = [];
 
-  /** @param methods requests it is about; empty for work of ours around requests */
   constructor(
     readonly origin: SpanOrigin,
-    readonly methods: readonly string[],
-    readonly target: string,
+    readonly about: RequestSpan | FrameSpan,
     readonly parts: SpanParts,
   ) {
     this.#startedAt = parts.now();
+    this.set(about.attributes);
+  }
+
+  get isRequest(): boolean {
+    return 'methods' in this.about;
   }
 
   set(attributes: Attributes): void {
@@ -111,7 +114,7 @@ export class LiveSpan implements Span {
 
   /** A request is handed to the transport now. */
   sending(method: string, id: unknown): void {
-    if (this.isEnded || !this.methods.includes(method)) return;
+    if (this.isEnded || !('methods' in this.about) || !this.about.methods.includes(method)) return;
     this.#method = method;
     this.#sentAt ??= this.parts.now();
     if (typeof id === 'string' || typeof id === 'number') this.set({ 'jsonrpc.request.id': String(id) });
@@ -120,22 +123,20 @@ export class LiveSpan implements Span {
   end(): void {
     if (this.isEnded) return;
     this.#endedAt = this.parts.now();
-    if (this.methods.length > 0) this.set({ 'mcp.method.name': this.#method ?? this.methods[0] });
+    if ('methods' in this.about) this.set({ 'mcp.method.name': this.#methodOf(this.about) });
     this.isEnded = true;
     this.parts.onEnd(this);
   }
 
   record(): SpanRecord {
     const { traceId, spanId, parentSpanId, tracestate } = this.origin;
-    const isRequest = this.methods.length > 0;
-    const words = isRequest ? [this.#method ?? this.methods[0], this.target] : [this.target];
     return {
       traceId,
       spanId,
       parentSpanId,
       tracestate,
-      kind: isRequest ? 'client' : 'internal',
-      name: this.parts.safe(words.filter(Boolean).join(' ')),
+      kind: this.isRequest ? 'client' : 'internal',
+      name: this.parts.safe(this.#name()),
       startedAt: this.#at(this.#startedAt),
       endedAt: this.#at(this.#endedAt),
       sentAt: this.#sentAt === undefined ? undefined : this.#at(this.#sentAt),
@@ -144,6 +145,18 @@ export class LiveSpan implements Span {
       droppedEvents: this.#droppedEvents,
       isError: this.#isError,
     };
+  }
+
+  /** Undefined: nothing of the protocol. */
+  #methodOf({ methods, unsent }: RequestSpan): string | undefined {
+    return this.#method ?? (unsent === undefined ? methods[0] : undefined);
+  }
+
+  #name(): string {
+    const { about } = this;
+    if (!('methods' in about)) return about.name;
+    const method = this.#methodOf(about) ?? about.unsent!;
+    return about.target === undefined ? method : `${method} ${about.target}`;
   }
 
   #put(into: Record<string, AttributeValue>, attributes: Attributes): void {
