@@ -6,6 +6,7 @@ import { managerAddress } from './config/manager-address.js';
 import { findPlaces } from './config/paths.js';
 import { systemClock } from './core/clock.js';
 import { cancelled, type EndSignal, exitCodes, signalExitCodes } from './core/errors.js';
+import { contextOf } from './core/tracing.js';
 import { processTerminal } from './process-terminal.js';
 
 declare const __MCPCTL_VERSION__: string;
@@ -57,6 +58,7 @@ async function runInManager(words: readonly string[]): Promise<number | undefine
       verbose: false,
       noColor: false,
       where: '',
+      trace: contextOf(env),
     },
     terminal,
     interruption.signal,

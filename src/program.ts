@@ -24,6 +24,7 @@ import { systemClock, systemRandom } from './core/clock.js';
 import { cancelled } from './core/errors.js';
 import { Redactor } from './core/redact.js';
 import { sanitizeText } from './core/sanitize.js';
+import { contextOf } from './core/tracing.js';
 import type { ControlSocket } from './gateway/control-socket.js';
 import type { HttpEndpoint } from './gateway/http.js';
 import { keepNewSpaceSmall } from './io/lean-heap.js';
@@ -33,6 +34,7 @@ import type { ConfigWatcher } from './manager/config-watcher.js';
 import { Manager } from './manager/manager.js';
 import { Logs } from './observe/logs.js';
 import { Observation } from './observe/observation.js';
+import { openTelemetry, type Telemetry } from './observe/telemetry.js';
 import { handleBugs, handleSignals, silenceLibraries } from './process-end.js';
 import { processTerminal } from './process-terminal.js';
 import { ServerMemories } from './state/server-memory.js';
@@ -60,6 +62,7 @@ let loginFlows: Promise<LoginFlows> | undefined;
 let control: ControlSocket | undefined;
 let observation: Observation | undefined;
 let http: HttpEndpoint | undefined;
+let telemetry: Telemetry | undefined;
 
 await run();
 
@@ -183,6 +186,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     onWarning,
   });
   groups = new ProcessGroups({ clock, runtimeDir: places.runtimeDir, onWarning });
+  telemetry = await openTelemetry({ env, clock, redactor, version, longLived, onWarning });
   manager = new Manager(config, {
     clock,
     random: systemRandom,
@@ -194,6 +198,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'm
     stop: { stdinMs: longLived ? 1000 : 50, termMs: 1000 },
     longLived,
     clientVersion: version,
+    tracer: telemetry?.tracer,
     logins,
     loginFlows: () => (loginFlows ??= openLoginFlows()),
     loadConfig: load,
@@ -257,7 +262,7 @@ function remoteRun(globals: GlobalOptions): NonNullable<Session['remote']> {
     const { terminal, atPrompt, cwd } = session;
     const { json = false, quiet = false, verbose = false, noColor = false } = session.defaults;
     const command = { words: line, front: 'repl', atPrompt, cwd, json, quiet, verbose, noColor, where } as const;
-    return runAttached(options, command, terminal, signal);
+    return runAttached(options, { ...command, trace: contextOf(env) }, terminal, signal);
   };
 }
 
@@ -381,8 +386,10 @@ async function close(): Promise<void> {
   await http?.[Symbol.asyncDispose]();
   if (!groups) return;
   await watcher?.[Symbol.asyncDispose]();
-  // What was counted is written while the servers are closed.
+  // What was counted is written, and sent, while the servers are closed.
+  void telemetry?.flush();
   await Promise.allSettled([observation?.[Symbol.asyncDispose](), manager?.[Symbol.asyncDispose](), groups.sweepOrphans()]);
+  await telemetry?.[Symbol.asyncDispose]();
   await logins?.[Symbol.asyncDispose]();
   await groups[Symbol.asyncDispose]();
   // The last words of the servers are said by now.

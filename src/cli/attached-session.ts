@@ -25,7 +25,7 @@ export interface AttachedParts {
 /** @returns the exit code, or `local` for what has to run where it was typed */
 export function runForAttached({ manager, observation, redactor, clock, version, host }: AttachedParts) {
   return async (request: RunRequest, terminal: Terminal, signal: AbortSignal): Promise<number | 'local'> => {
-    const { words, front, atPrompt, cwd, json, quiet, verbose, noColor, where } = request;
+    const { words, front, atPrompt, cwd, json, quiet, verbose, noColor, where, trace } = request;
     const parsed = await parse(words, registry, front).catch(() => undefined);
     if (parsed && (parsed.kind !== 'command' || parsed.spec.here || parsed.spec.host)) return 'local';
     const note = (line: string) => terminal.writeError(`${redactor.redact(sanitizeText(line))}\n`);
@@ -41,6 +41,7 @@ export function runForAttached({ manager, observation, redactor, clock, version,
       cwd,
       defaults: { json, quiet, verbose, noColor },
       version,
+      trace,
       open: async () => ({ config: manager.config, manager, observation }),
       host: () => host,
       expireAfter: (ms, onExpire) => clock.after(ms, onExpire),

@@ -6,6 +6,7 @@ import { formatDuration } from '../core/duration.js';
 import { exitCodeFor, McpctlError, toMcpctlError } from '../core/errors.js';
 import type { Redactor } from '../core/redact.js';
 import { sanitizeData, sanitizeText, toSafeJson } from '../core/sanitize.js';
+import type { TraceContext } from '../core/tracing.js';
 import type { Manager } from '../manager/manager.js';
 import type { Observation } from '../observe/observation.js';
 import type { CommandContext, CommandModule, CommandSpec, Host, HostContext, Outcome } from './command.js';
@@ -13,6 +14,7 @@ import { absolutePaths, resolveInput, secretsOf } from './input.js';
 import { type GlobalOptions, type Parsed, parse } from './parse.js';
 import { registry } from './registry.js';
 import type { Terminal } from './terminal.js';
+import { tracedCommand } from './traced-command.js';
 
 /** What a front end lends to the commands it runs. */
 export interface Session {
@@ -26,6 +28,8 @@ export interface Session {
   /** Flags given to the process, for every command of the session. */
   readonly defaults: Partial<Pick<GlobalOptions, 'json' | 'quiet' | 'verbose' | 'noColor'>>;
   readonly version: string;
+  /** The trace that whoever runs a command belongs to; undefined = that of the process, if any. */
+  readonly trace?: TraceContext | undefined;
   /** Reads the configuration and builds the manager, once. */
   open(globals: GlobalOptions): Promise<{ config: Config; manager: Manager; observation: Observation }>;
   /** The process and its managers, for `up` and `down`. */
@@ -168,7 +172,7 @@ async function execute(
   const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) =>
     print(verbatim ? data : session.redactor.redactData(data), args, module, globals, session, live);
   try {
-    const result = module.run(args, context);
+    const result = tracedCommand(spec, opened?.manager.tracer, session.trace, () => module.run(args, context));
     if (Symbol.asyncIterator in result) {
       bound.live();
       // Nobody knows when the next line comes, or whether one does.

@@ -1,6 +1,7 @@
 /** What a manager and those who attach to it say to each other: one JSON frame a line, bounded, the same code at both ends. */
 import type { Socket } from 'node:net';
 import type { EndSignal } from '../core/errors.js';
+import type { TraceContext } from '../core/tracing.js';
 
 /** A change of the frames below that an older end cannot read. */
 export const protocol = 1;
@@ -35,6 +36,8 @@ export interface RunRequest {
   readonly canAsk: boolean;
   /** Put before the message of an error, e.g. the line of a script. */
   readonly where: string;
+  /** The trace that whoever asks belongs to. */
+  readonly trace?: TraceContext | undefined;
 }
 
 export type ClientFrame =

@@ -3,11 +3,13 @@
 import type { Clock, Random } from '../core/clock.js';
 import { McpctlError, notDelivered, toMcpctlError } from '../core/errors.js';
 import type { Emitter } from '../core/events.js';
+import type { Tracer } from '../core/tracing.js';
 import type { CallToolResult, ProgressInfo, Tool } from '../mcp/connection.js';
 import { deadline } from '../policy/deadline.js';
 import { type Attempt, compose, type Policy } from '../policy/policy.js';
 import { isRefusal, type RetryParts, retry } from '../policy/retry.js';
 import { newCallId } from './call-id.js';
+import { CallTrace } from './call-trace.js';
 import type { Route } from './endpoint-set.js';
 import type { ManagedServer } from './managed-server.js';
 import { Delivery } from './safe-replay.js';
@@ -36,6 +38,8 @@ export interface PipelineOptions {
   readonly random: Random;
   readonly events: Emitter<ManagerEvent>;
   readonly server: Pick<ManagedServer, 'life' | 'endpoints' | 'config' | 'guards'>;
+  /** Absent: nobody wants traces. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /**
@@ -45,7 +49,7 @@ export interface PipelineOptions {
  * @throws McpctlError; never a second execution that nobody asked for, see `Delivery`.
  */
 export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineOptions): Promise<CallToolResult> {
-  const { clock, random, events, server } = options;
+  const { clock, random, events, server, tracer } = options;
   const { tool, args, timeouts } = call;
   const { bulkhead } = server.guards;
   const { trust } = server.config;
@@ -53,7 +57,9 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
   const travel: Travel = { callId: newCallId(random), attempts: 1 };
   call.onCallId?.(travel.callId);
   const observed = observe(call, travel, options);
+  const trace = tracer && new CallTrace(tracer, { callId: travel.callId, tool: tool.name, config: server.config });
   const pipeline = compose(
+    ...(trace ? [trace.around] : []),
     admitted(bulkhead, observed),
     reached(server, observed),
     observed,
@@ -63,7 +69,7 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
     ),
     delivery.outcome,
     bulkhead.place,
-    retry(repeats(call, travel, delivery, options), { clock, random }),
+    retry(repeats(call, { travel, delivery, trace }, options), { clock, random }),
     connected(server),
     firstDelivery(),
   );
@@ -83,9 +89,11 @@ export function runToolCall(call: ToolCall, attempt: Attempt, options: PipelineO
       });
     };
     // Which endpoint, its breaker, its pool, its connection.
-    return server.endpoints.use({ tool: tool.name, route, attempt: current }, (connection, { signal }) =>
-      delivery.send(connection, signal, () => connection.callTool(tool.name, args, { signal, tool, onProgress })),
-    );
+    return server.endpoints.use({ tool: tool.name, route, attempt: current }, (connection, { signal }, endpoint) => {
+      const send = () => connection.callTool(tool.name, args, { signal, tool, onProgress });
+      const traced = trace ? () => trace.sending(connection, endpoint.config, send) : send;
+      return delivery.send(connection, signal, traced);
+    });
   }, attempt);
 }
 
@@ -153,8 +161,7 @@ function observe({ server, tool }: ToolCall, travel: Travel, { clock, events }: 
 
 function repeats(
   { server: name, tool }: ToolCall,
-  travel: Travel,
-  delivery: Delivery,
+  { travel, delivery, trace }: { travel: Travel; delivery: Delivery; trace: CallTrace | undefined },
   { server, events }: PipelineOptions,
 ): RetryParts {
   const { config, guards } = server;
@@ -165,6 +172,7 @@ function repeats(
     mayRepeat: delivery.mayRepeat,
     onRetry: ({ error, ...next }) => {
       travel.attempts = next.attempt;
+      trace?.retrying({ ...next, error });
       events.emit({ type: 'call-retry', server: name, tool: tool.name, callId: travel.callId, code: error.code, ...next });
     },
   };

@@ -9,6 +9,7 @@ import type { Candidate } from '../policy/balancer.js';
 import { verdictOf } from '../policy/circuit-breaker.js';
 import { EndpointHealth } from '../policy/endpoint-health.js';
 import type { PoolCounters } from '../policy/pool.js';
+import { traceConnect } from './call-trace.js';
 import { ConnectionPool, type PoolLeases } from './connection-pool.js';
 import { HealthMonitor } from './health.js';
 import { Latency } from './latency.js';
@@ -170,28 +171,31 @@ export class Endpoint implements AsyncDisposable, Candidate {
   async #open(signal: AbortSignal): Promise<Connection> {
     const { parts, onToolsChanged, ready } = this.#options;
     const { config } = this;
-    const opening = parts.openConnection({
-      server: config,
-      groups: parts.groups,
-      env: parts.env,
-      stop: this.#patience.stopOptions(),
-      onStopped: (by) => this.#patience.sawStop(by),
-      clock: parts.clock,
-      clientVersion: parts.clientVersion,
-      // Not awaited here: a process need not wait for it to be started.
-      remembered: Promise.all([this.recall.ready, ready()]).then(
-        () => this.#assumed ?? (this.recall.memory.era as EraVerdict | undefined),
-      ),
-      credentials: parts.logins?.credentialsFor(config),
-      signal,
-      traffic: this.traffic,
-      onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
-      onLog: (message) =>
-        parts.events.emit({ type: 'server-log', server: config.name, level: message.level, text: logText(message) }),
-      onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
-      // A one-shot is gone before a list can change; subscribing would cost it a request.
-      ...(parts.longLived ? { onToolsChanged } : {}),
-    });
+    const opening = traceConnect(parts.tracer, config, () =>
+      parts.openConnection({
+        server: config,
+        groups: parts.groups,
+        env: parts.env,
+        stop: this.#patience.stopOptions(),
+        onStopped: (by) => this.#patience.sawStop(by),
+        clock: parts.clock,
+        clientVersion: parts.clientVersion,
+        // Not awaited here: a process need not wait for it to be started.
+        remembered: Promise.all([this.recall.ready, ready()]).then(
+          () => this.#assumed ?? (this.recall.memory.era as EraVerdict | undefined),
+        ),
+        credentials: parts.logins?.credentialsFor(config),
+        signal,
+        traffic: this.traffic,
+        onStderr: (line, isCut) => parts.events.emit({ type: 'server-stderr', server: config.name, line, isCut }),
+        onLog: (message) =>
+          parts.events.emit({ type: 'server-log', server: config.name, level: message.level, text: logText(message) }),
+        onWarning: (message) => parts.events.emit({ type: 'warning', server: config.name, message }),
+        // A one-shot is gone before a list can change; subscribing would cost it a request.
+        ...(parts.longLived ? { onToolsChanged } : {}),
+        tracer: parts.tracer,
+      }),
+    );
     return opening.catch((error: unknown) => {
       // It ended at the question for its era and again without it. The next attempts need not start it twice.
       if (error instanceof McpctlError && error.details?.starts === 2) {

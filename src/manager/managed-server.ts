@@ -8,6 +8,7 @@ import { McpctlError } from '../core/errors.js';
 import { deadline } from '../policy/deadline.js';
 import { type Attempt, runAttempt } from '../policy/policy.js';
 import { CallGuards } from './call-guards.js';
+import { traceRequest } from './call-trace.js';
 import { CallsInFlight } from './calls-in-flight.js';
 import { EndpointSet, type Route } from './endpoint-set.js';
 import type { ManagerParts } from './manager-parts.js';
@@ -126,7 +127,11 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   /** One round trip, connecting if need be. @returns milliseconds */
-  async ping(signal: AbortSignal): Promise<number> {
+  ping(signal: AbortSignal): Promise<number> {
+    return traceRequest(this.parts.tracer, ['ping', 'server/discover'], this.config, () => this.#ping(signal));
+  }
+
+  async #ping(signal: AbortSignal): Promise<number> {
     // Somebody wants to know whether it is there, so no breaker keeps it away.
     await this.life.connection(signal, { isProbe: true });
     return this.#repeatable('ping', this.config.health.timeoutMs, signal, async ({ signal: bound }) => {
@@ -145,15 +150,13 @@ export class ManagedServer implements AsyncDisposable {
 
   #fetchTools(): Promise<ToolList> {
     // One list serves everyone who asks meanwhile, so it ends with the server, not with the first of them.
-    return this.cache.tools.refresh(() =>
-      this.#listed(
-        this.#repeatable('tools/list', this.config.timeouts.listMs, this.#lifetime.signal, (attempt, route) =>
-          this.endpoints.use({ route, attempt }, (connection, { signal }, endpoint) =>
-            endpoint.timed(() => connection.listTools(signal)).then(({ result }) => result),
-          ),
+    const ask = () =>
+      this.#repeatable('tools/list', this.config.timeouts.listMs, this.#lifetime.signal, (attempt, route) =>
+        this.endpoints.use({ route, attempt }, (connection, { signal }, endpoint) =>
+          endpoint.timed(() => connection.listTools(signal)).then(({ result }) => result),
         ),
-      ),
-    );
+      );
+    return this.cache.tools.refresh(() => this.#listed(traceRequest(this.parts.tracer, ['tools/list'], this.config, ask)));
   }
 
   /** Tells how asking for the tools went. */

@@ -4,6 +4,7 @@ import type { LoginFlows } from '../auth/login.js';
 import type { Logins } from '../auth/logins.js';
 import type { Clock, Random } from '../core/clock.js';
 import type { Emitter } from '../core/events.js';
+import type { Tracer } from '../core/tracing.js';
 import type { ProcessGroups, StopOptions } from '../io/process-group.js';
 import type { Connection, OpenOptions } from '../mcp/connection.js';
 import type { Semaphore } from '../policy/semaphore.js';
@@ -25,6 +26,8 @@ export interface ManagerParts {
   /** True for a REPL or a background manager: reconnects by itself, checks health. False: one command, no retries. */
   readonly longLived: boolean;
   readonly clientVersion: string;
+  /** Absent: nobody wants traces. */
+  readonly tracer?: Tracer | undefined;
   /** Absent: no server has a stored login. */
   readonly logins?: Pick<
     Logins,

@@ -3,6 +3,7 @@
 import { formatProblem } from '../config/position.js';
 import type { Config, ServerConfig } from '../config/schema.js';
 import { Emitter } from '../core/events.js';
+import type { Tracer } from '../core/tracing.js';
 import type { CallToolResult, Tool } from '../mcp/connection.js';
 import { checkInput } from '../mcp/json-schema.js';
 import { openConnection } from '../mcp/open-connection.js';
@@ -86,6 +87,11 @@ export class Manager implements AsyncDisposable {
     });
   }
 
+  /** Undefined: nobody wants traces. */
+  get tracer(): Tracer | undefined {
+    return this.#options.tracer;
+  }
+
   /** The configuration in force. */
   get config(): Config {
     return this.#config;
@@ -150,8 +156,8 @@ export class Manager implements AsyncDisposable {
     const server = this.#servers.get(name);
     const { callMs, callTotalMs } = server.config.timeouts;
     const timeouts = timeoutMs === undefined ? { callMs, callTotalMs } : { callMs: timeoutMs, callTotalMs: timeoutMs };
-    const { clock, random } = this.#options;
-    const parts = { clock, random, events: this.events, server };
+    const { clock, random, tracer } = this.#options;
+    const parts = { clock, random, events: this.events, server, tracer };
     const controller = this.#idleControllers.pop() ?? new AbortController();
     server.calls.add(controller);
     try {

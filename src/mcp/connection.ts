@@ -4,6 +4,7 @@ import type { CallToolResult, Tool } from '@modelcontextprotocol/client';
 import type { ServerConfig } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import type { McpctlError } from '../core/errors.js';
+import type { Tracer } from '../core/tracing.js';
 import type { ProcessGroups, StopOptions, StoppedBy } from '../io/process-group.js';
 import type { Traffic } from '../io/traffic.js';
 import type { EraVerdict } from './era.js';
@@ -91,4 +92,6 @@ export interface OpenOptions {
   readonly onLog?: (message: { readonly level: string; readonly logger?: string | undefined; readonly data: unknown }) => void;
   readonly onWarning?: (message: string) => void;
   readonly onToolsChanged?: () => void;
+  /** Puts the context of a trace into what is sent; absent: nobody wants traces. */
+  readonly tracer?: Tracer | undefined;
 }

@@ -8,7 +8,7 @@ import { type EraPlan, type EraVerdict, modernVersion, probeTimeoutMs } from './
 import { checkStructuredResult } from './json-schema.js';
 import { boundLists } from './list-bounds.js';
 import { type ErrorContext, fromSdkError, isEraMismatch, isOldAnswer } from './sdk-errors.js';
-import type { SessionTransport } from './session-transport.js';
+import { carryTraces, type SessionTransport } from './session-transport.js';
 
 /** The deadlines are ours (policy/deadline, the connect deadline); the SDK's own timer is set where it cannot come first. */
 const neverMs = 2 ** 31 - 1;
@@ -23,7 +23,7 @@ const listenMs = 10_000;
 const noCache: ResponseCacheStore = { get: () => undefined, set: () => 0, delete: () => {}, evict: () => {}, clear: () => {} };
 
 export interface SessionOptions
-  extends Pick<OpenOptions, 'server' | 'clock' | 'clientVersion' | 'signal' | 'onToolsChanged' | 'onLog'> {
+  extends Pick<OpenOptions, 'server' | 'clock' | 'clientVersion' | 'signal' | 'onToolsChanged' | 'onLog' | 'tracer'> {
   /** Processes or requests that it took to get here, for the count of exits. */
   readonly starts?: number;
   /** Who said who we are in the last request, for the words of a refusal. */
@@ -32,7 +32,8 @@ export interface SessionOptions
 
 /** Negotiates a session over a transport that may be started already. Closes the transport when that fails. */
 export async function openSession(transport: SessionTransport, plan: EraPlan, options: SessionOptions): Promise<Connection> {
-  const { server, signal } = options;
+  const { server, signal, tracer } = options;
+  if (tracer) carryTraces(transport, tracer);
   const context: ErrorContext = {
     server: server.name,
     what: 'initialize',

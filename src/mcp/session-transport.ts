@@ -2,6 +2,7 @@
 
 import type { Transport } from '@modelcontextprotocol/client';
 import { McpctlError } from '../core/errors.js';
+import type { Tracer } from '../core/tracing.js';
 import type { EraVerdict } from './era.js';
 
 export interface SessionTransport extends Transport {
@@ -11,6 +12,12 @@ export interface SessionTransport extends Transport {
   /** Called when new requests have no chance any more, while those under way may still be answered. */
   onlost?: ((reason: McpctlError) => void) | undefined;
   readonly pid?: number | null;
+}
+
+/** From now on every message takes the context of its trace along, also those that the SDK sends by itself. */
+export function carryTraces(transport: SessionTransport, tracer: Tracer): void {
+  const send = transport.send.bind(transport);
+  transport.send = (message, options) => send(tracer.carry(message), options);
 }
 
 /** For requests under way when we closed the connection. */
