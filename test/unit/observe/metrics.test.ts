@@ -110,6 +110,16 @@ describe('the text for Prometheus', () => {
     for (const line of series) expect(line).toMatch(/^\w+(\{(\w+="([^"\\\n]|\\["\\n])*",?)*\})? [\d.e+-]+$/);
   });
 
+  it('has one label for names that are the same bytes: half of a surrogate pair, alone or where a long name is cut', async () => {
+    const cut = (second: string) => `${'x'.repeat(126)}${second}${'y'.repeat(99)}`;
+    const text = await textOf(['\ud800', '\udfff', cut('\u{1f600}'), cut('\u{1f9ff}')]);
+    const labels = [...text.matchAll(/tool_name="([^"]*)",status="success"\} (\d)/g)].map(([, label, calls]) => [label, calls]);
+    expect(labels).toEqual([
+      ['\ufffd', '2'],
+      [`${'x'.repeat(126)}\ufffd…`, '2'],
+    ]);
+  });
+
   it('counts each bucket of a histogram with those below it', async () => {
     const text = await textOf(['x', 'y']);
     const buckets = [...text.matchAll(/^mcp_tool_execution_duration_seconds_bucket\{server="a",le="(.+?)"\} (\d+)$/gm)];
