@@ -69,6 +69,25 @@ describe('the figures of a manager', () => {
     expect((await metrics.totals(['a'])).get('a')!.tools.get('echo')).toEqual([2, 0]);
   });
 
+  it('are those of all calls so far, though calls are counted a second later, or 1000 at a time; an idle manager has no timer', async () => {
+    const { clock, metrics, call, read } = counting();
+    expect(clock.pending()).toEqual([]);
+    call();
+    call();
+    expect(clock.pending()).toHaveLength(1);
+    expect((await read()).calls).toBe(2);
+    expect(clock.pending()).toEqual([]);
+    call();
+    await clock.advance(1_000);
+    expect(clock.pending()).toEqual([]);
+    for (let i = 0; i < 1000; i++) call();
+    expect(clock.pending()).toEqual([]);
+    call();
+    metrics[Symbol.dispose]();
+    expect(clock.pending()).toEqual([]);
+    expect((await read()).calls).toBe(1004);
+  });
+
   it('are dropped with a server that is removed', async () => {
     const { events, call, read } = counting();
     call();
