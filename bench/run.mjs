@@ -8,6 +8,7 @@ const benches = {
   'cold-call': () => import('./cold-call.mjs'),
   'cold-status': () => import('./cold-status.mjs'),
   'managed-call': () => import('./managed-call.mjs'),
+  'metrics-cost': () => import('./metrics-cost.mjs'),
   policies: () => import('./policies.mjs'),
   repl: () => import('./repl.mjs'),
   'http-fetch': () => import('./http-fetch.mjs'),

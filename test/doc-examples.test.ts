@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { managerIn } from './e2e/managed.js';
 import { startFixture } from './fixtures/http-rig.js';
-import { block, runBlock, type ShownRun } from './support/doc-examples.js';
+import { block, root, runBlock, type ShownRun } from './support/doc-examples.js';
 import { scriptedBrowser, startOAuthRig } from './support/oauth-rig.js';
 import { runCli } from './support/run-cli.js';
 import { type TempHome, tempHome } from './support/temp-home.js';
+import { startTerminal } from './support/terminal.js';
 import { waitFor } from './support/wait-for.js';
 
 /** The folders of a test as those of Ann, and what differs from run to run. */
@@ -171,4 +172,45 @@ describe('docs/resilience.md', () => {
     await using _ = await startFixture('http-fault', { PORT: port });
     await show('back');
   }, 60_000);
+});
+
+describe('docs/observability.md', () => {
+  it('shows the figures of a manager on a terminal', async () => {
+    const page = 'docs/observability.md';
+    const asWritten = (text: string) =>
+      text
+        .replace(/\r/g, '')
+        .replace(/\d+(\.\d+)? m?s\b/g, 'N ms')
+        .replace(/[·▁▂▃▄▅▆▇█]{24}/g, 'BARS')
+        .replace(/Since \S+ \S+/g, 'Since DATE')
+        .replace(/ +/g, ' ')
+        .trim();
+    await using home = await tempHome();
+    const options = { cwd: root, env: { TMPDIR: home.path } };
+    const example = ['-c', '.mcp.example.json'];
+    await using manager = await managerIn(home, example, options);
+    const script = [
+      ...Array.from({ length: 12 }, () => 'call everything/echo message=hi'),
+      ...Array.from({ length: 2 }, () => 'call everything/get-sum a=2 b=3'),
+      ...Array.from({ length: 2 }, () => 'call memory/read_graph'),
+      ...Array.from({ length: 6 }, () => 'call filesystem/list_allowed_directories'),
+      ...Array.from({ length: 2 }, () => 'call filesystem/read_text_file path=missing.txt'),
+    ];
+    await runCli([...example, '--keep-going'], { home, ...options, input: script.join('\n') });
+    for (const name of ['metrics', 'one']) {
+      const [line, ...shown] = block(page, name).split('\n');
+      const words = line!.replace('$ mcpctl ', '').split(' ');
+      await using terminal = startTerminal([...example, ...words], { home, ...options });
+      expect(await terminal.exited).toEqual({ code: 0, signal: undefined });
+      expect(asWritten(terminal.text)).toBe(asWritten(shown.join('\n')));
+    }
+    await manager.run(`${example.join(' ')} down`);
+  }, 60_000);
+
+  it('shows a configuration that is valid', async () => {
+    await using home = await tempHome();
+    await home.writeConfig(block('docs/observability.md', 'port'));
+    const { stdout, code } = await runCli(['config', 'validate'], { home });
+    expect({ stdout, code }).toEqual({ stdout: 'The configuration is valid.\n', code: 0 });
+  });
 });

@@ -60,8 +60,11 @@ export async function bundleManager(folder) {
         export { loadConfig } from './src/config/load.ts';
         export { findPlaces } from './src/config/paths.ts';
         export { systemClock, systemRandom } from './src/core/clock.ts';
+        export { HttpEndpoint } from './src/gateway/http.ts';
         export { ProcessGroups } from './src/io/process-group.ts';
         export { Manager } from './src/manager/manager.ts';
+        export { Metrics } from './src/observe/metrics.ts';
+        export { Observation } from './src/observe/observation.ts';
         export { ServerMemories } from './src/state/server-memory.ts';
       `,
       resolveDir: root,
@@ -76,7 +79,7 @@ export async function bundleManager(folder) {
   return join(outdir, 'entry.js');
 }
 
-/** A long-lived manager on a configuration file, with every default, out of a bundle of `bundleManager`. */
+/** A long-lived manager on a configuration file, with every default, out of a bundle of `bundleManager`; `parts` is what else is in there. */
 export async function openManager(bundle, config, env) {
   const parts = await import(pathToFileURL(bundle).href);
   const { systemClock: clock, systemRandom: random } = parts;
@@ -106,5 +109,5 @@ export async function openManager(bundle, config, env) {
     await manager[Symbol.asyncDispose]();
     await groups[Symbol.asyncDispose]();
   };
-  return { manager, close };
+  return { manager, close, parts, places };
 }

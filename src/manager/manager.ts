@@ -183,7 +183,8 @@ export class Manager implements AsyncDisposable {
     return names.map((name) => {
       const server = this.#servers.get(name);
       const { leases, traffic } = server.endpoints;
-      return { status: server.snapshot(), leases, traffic, cache: server.cache.counters() };
+      const isLoginRenewable = this.#options.logins?.known(server.config)?.renewable ?? false;
+      return { status: server.snapshot(), isLoginRenewable, leases, traffic, cache: server.cache.counters() };
     });
   }
 

@@ -54,6 +54,8 @@ export interface ServerStatus {
 /** A server as a monitoring system sees it: its status, and what its parts have counted since the start. */
 export interface ServerFigures {
   readonly status: ServerStatus;
+  /** Whether a new token can be had without a person. */
+  readonly isLoginRenewable: boolean;
   readonly leases: PoolLeases;
   readonly traffic: TrafficBytes;
   readonly cache: { readonly tools: CacheFigures; readonly results: CacheFigures };

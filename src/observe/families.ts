@@ -338,6 +338,12 @@ export function families(at: number): readonly Family[] {
       help: 'Time until the login has to be renewed; negative when that is over. Only where it has an end.',
       values: now(({ status: { auth } }) => (auth.expiresAt === null ? undefined : (Date.parse(auth.expiresAt) - at) / 1000)),
     },
+    {
+      name: 'mcp_auth_token_renewable',
+      type: 'gauge',
+      help: '1 when mcpctl renews the login by itself, 0 when a person has to log in again. Only where it has an end.',
+      values: now(({ status: { auth }, isLoginRenewable }) => (auth.expiresAt === null ? undefined : Number(isLoginRenewable))),
+    },
     ...caches,
     ...pools,
     ...breakers,

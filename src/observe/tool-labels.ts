@@ -21,7 +21,7 @@ export class ToolLabels {
     const known = labels.get(tool);
     if (known !== undefined) return known;
     if (labels.size >= toolLabelLimits.perServer || this.#count >= toolLabelLimits.altogether) return otherTools;
-    const label = sanitizeLine(tool, toolLabelLimits.length) || otherTools;
+    const label = wellFormed(sanitizeLine(tool, toolLabelLimits.length)) || otherTools;
     labels.set(tool, label);
     this.#count++;
     return label;
@@ -31,4 +31,9 @@ export class ToolLabels {
     this.#count -= this.#servers.get(server)?.size ?? 0;
     this.#servers.delete(server);
   }
+}
+
+/** Half of a surrogate pair becomes U+FFFD here and not when it is written: names that differ in nothing else are one label. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }

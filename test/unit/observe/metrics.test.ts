@@ -78,6 +78,25 @@ describe('the figures of a manager', () => {
     expect((await metrics.totals(['a'])).get('a')!.tools.get('echo')).toEqual([2, 0]);
   });
 
+  it('are those of all calls so far, though calls are counted a second later, or 1000 at a time; an idle manager has no timer', async () => {
+    const { clock, metrics, call, read } = counting();
+    expect(clock.pending()).toEqual([]);
+    call();
+    call();
+    expect(clock.pending()).toHaveLength(1);
+    expect((await read()).calls).toBe(2);
+    expect(clock.pending()).toEqual([]);
+    call();
+    await clock.advance(1_000);
+    expect(clock.pending()).toEqual([]);
+    for (let i = 0; i < 1000; i++) call();
+    expect(clock.pending()).toEqual([]);
+    call();
+    metrics[Symbol.dispose]();
+    expect(clock.pending()).toEqual([]);
+    expect((await read()).calls).toBe(1004);
+  });
+
   it('are dropped with a server that is removed', async () => {
     const { events, call, read } = counting();
     call();
@@ -117,6 +136,16 @@ describe('the text for Prometheus', () => {
     expect(text).toContain('tool_name="back\\\\slash"');
     expect(text).not.toMatch(/[\u001b\u202e]/);
     for (const line of series) expect(line).toMatch(/^\w+(\{(\w+="([^"\\\n]|\\["\\n])*",?)*\})? [\d.e+-]+$/);
+  });
+
+  it('has one label for names that are the same bytes: half of a surrogate pair, alone or where a long name is cut', async () => {
+    const cut = (second: string) => `${'x'.repeat(126)}${second}${'y'.repeat(99)}`;
+    const text = await textOf(['\ud800', '\udfff', cut('\u{1f600}'), cut('\u{1f9ff}')]);
+    const labels = [...text.matchAll(/tool_name="([^"]*)",status="success"\} (\d)/g)].map(([, label, calls]) => [label, calls]);
+    expect(labels).toEqual([
+      ['\ufffd', '2'],
+      [`${'x'.repeat(126)}\ufffd…`, '2'],
+    ]);
   });
 
   it('counts each bucket of a histogram with those below it', async () => {
