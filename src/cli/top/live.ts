@@ -200,7 +200,7 @@ class LiveTop implements Disposable {
       if (this.#isOver) return;
       if (verb === 'reconnect') this.#say(`${server}: connected`);
       else if (verb === 'enable') this.#say(`${server}: enabled`);
-      else this.#say(`${server}: disabled until this manager ends (for good: mcpctl disable ${server})`);
+      else this.#say(`${server}: disabled until this manager ends`);
     } catch (error) {
       if (this.#isOver || signal.aborted) return;
       const { code, message, hint } = toMcpctlError(error);

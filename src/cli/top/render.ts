@@ -180,18 +180,18 @@ function keysText(columns: number): string {
 
 const help = [
   ['↑ ↓ PgUp PgDn Home End', 'select a server (also j k, space, g G)'],
-  ['n c e l', 'sort by name, calls, errors, latency; again: the other way round'],
+  ['n c e l', 'sort by name, calls, errors, latency; again: turn round'],
   ['Enter', 'open the log of the server; q or ← comes back'],
   ['r', 'reconnect the server'],
-  ['d', 'disable the server until the manager ends, or enable it again'],
+  ['d', 'disable until the manager ends, or enable again'],
   ['Ctrl-L', 'draw everything anew'],
   ['q Esc', 'leave; Ctrl-C too, with exit code 130'],
   ['', ''],
-  ['CALLS/S', 'calls of the last interval; CALLS, ERRORS: since the start'],
-  ['P50 P95', 'of the calls of the last 10 minutes; the bars: P95 every 30 s'],
+  ['CALLS/S', 'calls of the last interval; CALLS, ERRORS: of all time'],
+  ['P50 P95', 'of calls of the last 10 minutes; bars: P95 of 30 s each'],
   ['PING', 'the last round trip of a check'],
   ['POOL', 'connections in use/open, +calls that wait for one'],
-  ['LOGIN', 'how long the login is valid; it is renewed in time'],
+  ['LOGIN', 'how long the login is valid; it is renewed before'],
 ] as const;
 
 function helpLines({ columns, rows, color }: TopStyle): string[] {
