@@ -42,9 +42,11 @@ export function sorted(rows: readonly TopRow[], { by, isReversed }: TopView['sor
 const compare: Record<SortBy, (a: TopRow, b: TopRow) => number> = {
   name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
   calls: (a, b) => (b.callsPerSecond ?? 0) - (a.callsPerSecond ?? 0) || b.calls - a.calls,
-  errors: (a, b) => b.failed - a.failed || b.errorRate - a.errorRate,
+  errors: (a, b) => b.failed - a.failed || b.errorRate - a.errorRate || Number(isTroubled(b)) - Number(isTroubled(a)),
   latency: (a, b) => (b.latencyMs?.p95 ?? -1) - (a.latencyMs?.p95 ?? -1),
 };
+
+const isTroubled = ({ status }: TopRow) => status === 'error' || status === 'needs-auth' || status === 'untrusted';
 
 /** Where the selection stands: that of a server which has gone goes to the first. */
 export function selectedIndex(rows: readonly TopRow[], { selected }: Pick<TopView, 'selected'>): number {

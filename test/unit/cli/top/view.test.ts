@@ -34,6 +34,11 @@ describe('the order', () => {
     expect(sorted(figures, { by, isReversed }).map(({ name }) => name)).toEqual(names);
   });
 
+  it('by errors has those first that cannot be called, where no call has failed', () => {
+    const still = [row('a'), row('b', { status: 'disabled' }), row('c', { status: 'error' }), row('d', { status: 'needs-auth' })];
+    expect(sorted(still, { by: 'errors', isReversed: false }).map(({ name }) => name)).toEqual(['c', 'd', 'a', 'b']);
+  });
+
   it('changes with n, c, e and l, and turns round when the key is pressed again', () => {
     expect(typed('c').view.sort).toEqual({ by: 'calls', isReversed: false });
     expect(typed('e', 'e').view.sort).toEqual({ by: 'errors', isReversed: true });
