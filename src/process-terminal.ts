@@ -2,6 +2,7 @@
 import { isatty } from 'node:tty';
 import { askOn } from './cli/ask.js';
 import type { AskOptions, Terminal } from './cli/terminal.js';
+import { systemClock } from './core/clock.js';
 import { exitCodes, McpctlError } from './core/errors.js';
 
 export interface ProcessTerminal extends Terminal {
@@ -10,6 +11,9 @@ export interface ProcessTerminal extends Terminal {
   /** Resolves when everything written has been taken. */
   drained(): Promise<void>;
 }
+
+/** Lines for stderr that wait for the end of a view: the last ones are kept. */
+const maxHeld = 200;
 
 /** As a shell counts a process that SIGPIPE ended. */
 const pipeCode = 141;
@@ -41,6 +45,13 @@ export function processTerminal(onBroken: () => void): ProcessTerminal {
     return process.stderr;
   };
   let isRead = false;
+  /** What stderr has to say while a view has the screen. */
+  let held: string[] | undefined;
+  const writeError = (text: string) => {
+    if (brokenCode !== undefined) return;
+    if (!held) stderr().write(text);
+    else if (held.push(text) > maxHeld) held.shift();
+  };
   return {
     get brokenCode() {
       return brokenCode;
@@ -53,9 +64,7 @@ export function processTerminal(onBroken: () => void): ProcessTerminal {
         if (brokenCode !== undefined) resolve();
         else stdout.write(text, () => resolve());
       }),
-    writeError: (text) => {
-      if (brokenCode === undefined) stderr().write(text);
-    },
+    writeError,
     readInput: async () => {
       if (isatty(0))
         throw new McpctlError('USAGE', 'Nothing is piped into stdin', {
@@ -78,6 +87,20 @@ export function processTerminal(onBroken: () => void): ProcessTerminal {
       const { openUrl } = await import('./io/open-url.js');
       return openUrl(url, { env, platform: process.platform });
     },
+    ...(isatty(0) &&
+      stdout.isTTY &&
+      env.TERM !== 'dumb' && {
+        openScreen: async (onInput, loan) => {
+          const { TtyScreen } = await import('./io/screen.js');
+          held = [];
+          const onClosed = () => {
+            const lines = held ?? [];
+            held = undefined;
+            for (const line of lines) writeError(line);
+          };
+          return new TtyScreen({ stdin: process.stdin, stdout, process, clock: systemClock, onInput, onClosed, loan });
+        },
+      }),
     ...(isatty(0) &&
       isatty(2) && { ask: (question: string, options?: AskOptions) => askOn(process.stdin, process.stderr)(question, options) }),
   };

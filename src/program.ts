@@ -105,7 +105,7 @@ async function runFront(): Promise<number> {
   // The configuration is that of the command line; the lines cannot name another.
   const session: Session = {
     ...base,
-    open: () => base.open(globals),
+    open: (_, stays) => base.open(globals, stays),
     host: () => base.host(globals),
     ...(mayAttach && { remote: remoteRun(globals) }),
   };
@@ -143,7 +143,7 @@ function newSession(defaults: Session['defaults'], isRepl: boolean): Session {
     cwd: process.cwd(),
     defaults,
     version,
-    open: (globals) => (opened ??= openManager(globals, isRepl ? 'repl' : 'command')),
+    open: (globals, stays = false) => (opened ??= openManager(globals, isRepl ? 'repl' : stays ? 'view' : 'command')),
     host: (globals) => hostFor(globals),
     expireAfter: (ms, onExpire) => clock.after(ms, onExpire),
     progress: createProgress({ clock, redactor, terminal }),
@@ -151,7 +151,7 @@ function newSession(defaults: Session['defaults'], isRepl: boolean): Session {
 }
 
 /** Builds the manager; nothing connects yet. */
-async function openManager(globals: GlobalOptions, kind: 'command' | 'repl' | 'manager') {
+async function openManager(globals: GlobalOptions, kind: 'command' | 'view' | 'repl' | 'manager') {
   const longLived = kind !== 'command';
   if (longLived) keepNewSpaceSmall();
   const cwd = process.cwd();

@@ -14,6 +14,7 @@ import {
   type RunRequest,
 } from '../io/control-channel.js';
 import { type ManagerRecord, managerLives, readManagerRecord } from '../io/manager-record.js';
+import type { Screen } from '../io/screen.js';
 import type { Terminal } from './terminal.js';
 
 /** What is to be known about the words before they are parsed. */
@@ -172,8 +173,11 @@ export async function runAttached(
   let tellProblem = () => {};
   let end: ManagerFrame | undefined;
   let written = Promise.resolve();
+  let screen: Screen | undefined;
+  let wasView = false;
   let send: Channel<ClientFrame>['send'] = () => Promise.resolve();
   let close = () => {};
+  let channelEnd = () => {};
   const questions = new Map<number, AbortController>();
   const closed = new Promise<void>((resolve) => {
     close = resolve;
@@ -217,6 +221,10 @@ export async function runAttached(
           .catch(() => false)
           .then((started) => send({ t: 'opened', id: frame.id, started }));
         break;
+      case 'screen':
+        wasView = true;
+        written = written.then(() => drawLines(frame.lines)).catch(() => channelEnd());
+        return written;
       case 'exit':
       case 'local':
         end = frame;
@@ -224,6 +232,16 @@ export async function runAttached(
       default:
       // News are for those who watch.
     }
+  };
+  /** A manager may be slow, and its end sudden: the screen is ours to give back. */
+  const drawLines = async (lines: readonly string[] | null): Promise<void> => {
+    if (lines === null) {
+      screen?.[Symbol.dispose]();
+      screen = undefined;
+      return;
+    }
+    screen ??= await terminal.openScreen?.((input) => void send({ t: 'screen-input', input }));
+    await screen?.draw(lines);
   };
   const attachment = await attach(options, { onFrame: heard, onClose: close }, signal);
   if (signal.aborted) {
@@ -239,6 +257,7 @@ export async function runAttached(
   }
   const { record, channel, problem } = attachment;
   send = channel.send;
+  channelEnd = channel.end;
   tellProblem = () => {
     if (problem !== null && !isSilent)
       terminal.writeError(`warning: the manager works with its last good configuration: ${problem}\n`);
@@ -250,20 +269,23 @@ export async function runAttached(
   await closed;
   signal.removeEventListener('abort', onAbort);
   await written;
+  screen?.[Symbol.dispose]();
   if (end?.t === 'exit') return end.code;
   if (end?.t === 'local') return undefined;
-  const error = lost(record);
+  const error = lost(record, wasView);
   terminal.writeError(errorText(error, command.json));
   return exitCodeFor(error);
 }
 
-function lookOf({ columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, ask }: Terminal) {
-  return { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, canAsk: ask !== undefined };
+function lookOf({ columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, ask, openScreen }: Terminal) {
+  const canScreen = openScreen !== undefined;
+  return { columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, canAsk: ask !== undefined, canScreen };
 }
 
 /** The manager went away in the middle. */
-function lost({ pid }: ManagerRecord): McpctlError {
-  const message = `The manager (process ${pid}) went away before the command was done; it may have been carried out`;
+function lost({ pid }: ManagerRecord, wasView: boolean): McpctlError {
+  const gone = `The manager (process ${pid}) went away`;
+  const message = wasView ? gone : `${gone} before the command was done; it may have been carried out`;
   return new McpctlError('UNAVAILABLE', message, {
     hint: 'mcpctl status starts anew',
     details: { reason: 'manager-lost', pid },

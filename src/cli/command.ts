@@ -5,6 +5,7 @@ import type { ManagerAddress } from '../config/manager-address.js';
 import type { Config } from '../config/schema.js';
 import type { Clock } from '../core/clock.js';
 import type { McpctlError } from '../core/errors.js';
+import type { Screen, ScreenInput } from '../io/screen.js';
 import type { BackgroundProcess } from '../io/self.js';
 import type { Manager } from '../manager/manager.js';
 import type { Observation } from '../observe/observation.js';
@@ -57,6 +58,8 @@ export interface CommandSpec {
   readonly here?: true;
   /** Gets a `HostContext`: it is about managers as processes, and needs none of its own. */
   readonly host?: true;
+  /** A view: where no manager runs, its own one stays like that of a session, and connects, checks and reconnects by itself. */
+  readonly stays?: true;
   /** Absent for `help`, which the parser answers, and for what only the REPL can do. */
   readonly load?: () => Promise<CommandModule>;
 }
@@ -120,6 +123,16 @@ export type Run<A extends ZodMiniType, D, C = CommandContext> = (
   context: C,
 ) => Promise<Outcome<D>> | AsyncIterable<D>;
 
+/** What a view gets that has a whole screen. */
+export interface Stage {
+  readonly open: (onInput: (input: ScreenInput) => void) => Promise<Screen>;
+  readonly color: boolean;
+  readonly redact: (text: string) => string;
+}
+
+/** A live view with keys, where a screen is to be had: in place of what `run` yields. Ends when the person leaves it. */
+export type Show<A extends ZodMiniType> = (args: A['_zod']['output'], context: CommandContext, stage: Stage) => Promise<void>;
+
 export interface TextOptions {
   /** Width of the terminal in columns. */
   readonly columns: number;
@@ -136,6 +149,7 @@ export interface CommandModule<A extends ZodMiniType = any, D = any, C = any> {
   readonly text: Text<D, A>;
   /** A live view that grows: each of its items is printed below the one before instead of in its place. */
   readonly live?: 'append';
+  readonly show?: Show<A>;
   /** Secrets among the arguments: they are kept out of whatever is printed or stored from now on. */
   readonly secrets?: (args: A['_zod']['output']) => readonly string[];
 }

@@ -34,6 +34,8 @@ interface KeyPress {
 const maxHeldKeys = 100_000;
 /** Candidates shown at once; the rest is counted. */
 const maxShownCandidates = 200;
+/** Texts that wait while somebody else has the screen: the last ones are kept. */
+const maxHeldTexts = 500;
 
 /**
  * Reads lines with editing, history and completion.
@@ -55,6 +57,8 @@ export class LineEditor implements Disposable {
     | undefined;
   #completing = false;
   #held: KeyPress[] = [];
+  /** What is to be printed when the screen comes back; undefined while we have it. */
+  #lent: string[] | undefined;
   #ended: 'end' | 'hangup' | undefined;
   #disposed = false;
 
@@ -134,6 +138,10 @@ export class LineEditor implements Disposable {
   /** Writes whole lines: above the line that is being typed, which then stands below them as it was, cursor included. */
   print(text: string): void {
     const { stdout, isDumb } = this.#options;
+    if (this.#lent) {
+      if (this.#lent.push(text) > maxHeldTexts) this.#lent.shift();
+      return;
+    }
     if ((!this.#reading && !this.#asking) || this.#disposed) {
       stdout.write(`${text}\n`);
       return;
@@ -149,6 +157,22 @@ export class LineEditor implements Disposable {
     // readline goes up by the rows it believes to be in when it draws: these newlines are what it goes back over.
     stdout.write(`${toPromptStart}${text}\n${'\n'.repeat(rows)}`);
     this.#readline.prompt(true);
+  }
+
+  /** Gives the keys and the screen to a command until disposed of. Line, history and what was typed ahead stay as they are. */
+  lend(): Disposable {
+    const { stdin } = this.#options;
+    // Off, so that the decoder of keys sees nothing either: half a sequence in it would swallow the first key typed later.
+    stdin.off('keypress', this.#onKey);
+    this.#lent = [];
+    return {
+      [Symbol.dispose]: () => {
+        const texts = this.#lent ?? [];
+        this.#lent = undefined;
+        if (!this.#disposed) stdin.on('keypress', this.#onKey);
+        for (const text of texts) this.print(text);
+      },
+    };
   }
 
   /** Forgets the keys that wait. @returns how many complete lines that were */

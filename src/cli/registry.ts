@@ -198,6 +198,19 @@ export const registry: readonly CommandSpec[] = [
     load: () => import('./commands/down.js'),
   },
   {
+    name: 'top',
+    summary: 'Watch the servers live: state, calls, latency, errors, breaker, pool, login',
+    description:
+      'On a terminal it takes the whole screen: sort, select, reconnect, disable, read the log; ? shows the keys, q leaves. Elsewhere, and with TERM=dumb, it prints a block every --interval until Ctrl-C. Attached to a manager it shows what that one does; without one it starts the servers itself and keeps them connected while it is open. docs/observability.md shows it.',
+    examples: ['top', 'top github files', 'top --interval 5s', 'top --json'],
+    positionals: [servers],
+    flags: [
+      { name: 'interval', value: 'duration', summary: 'How often to look (default 1s, at least 200ms; NDJSON with --json)' },
+    ],
+    stays: true,
+    load: () => import('./commands/top.js'),
+  },
+  {
     name: 'logs',
     summary: 'Show what a server wrote to stderr and as log messages, and what happened to it; alone: what mcpctl did',
     description:

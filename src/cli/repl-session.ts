@@ -9,7 +9,7 @@ import type { Terminal } from './terminal.js';
 /** The same session with some of its terminal replaced; its lines may begin with `/mcp` and `/`. */
 export function replSession(
   session: Session,
-  terminal: Partial<Pick<Terminal, 'ask' | 'readInput'>>,
+  terminal: Partial<Pick<Terminal, 'ask' | 'readInput' | 'openScreen'>>,
   { atPrompt }: { atPrompt: boolean },
 ): Session {
   const { progress } = session;
@@ -21,7 +21,7 @@ export function replSession(
     cwd: session.cwd,
     defaults: session.defaults,
     version: session.version,
-    open: (globals) => session.open(globals),
+    open: (globals, stays) => session.open(globals, stays),
     host: (globals) => session.host(globals),
     ...(session.remote ? { remote: session.remote.bind(session) } : {}),
     expireAfter: (ms, onExpire) => session.expireAfter(ms, onExpire),
@@ -36,8 +36,8 @@ export async function sessionCommand(words: readonly string[]): Promise<CommandS
 }
 
 /** Getters stay getters: the width of a terminal changes. */
-function overlay(base: Terminal, own: Partial<Pick<Terminal, 'ask' | 'readInput'>>): Terminal {
-  const { ask = base.ask } = own;
+function overlay(base: Terminal, own: Partial<Pick<Terminal, 'ask' | 'readInput' | 'openScreen'>>): Terminal {
+  const { ask = base.ask, openScreen = base.openScreen } = own;
   const { openUrl } = base;
   return {
     write: (text) => base.write(text),
@@ -51,5 +51,6 @@ function overlay(base: Terminal, own: Partial<Pick<Terminal, 'ask' | 'readInput'
     },
     ...(ask ? { ask } : {}),
     ...(openUrl ? { openUrl } : {}),
+    ...(openScreen ? { openScreen } : {}),
   };
 }

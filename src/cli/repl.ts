@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.js';
 import { cancelled, exitCodeFor } from '../core/errors.js';
 import type { Redactor } from '../core/redact.js';
 import { sanitizeLine } from '../core/sanitize.js';
+import type { ScreenInput, ScreenLoan } from '../io/screen.js';
 import { complete } from './complete.js';
 import { globalFlags } from './global-flags.js';
 import { History, historyLimits } from './history.js';
@@ -65,7 +66,12 @@ class Repl implements AsyncDisposable {
     const { session, redactor, clock, historyFile } = options;
     const { stdoutIsTerminal, colorAllowed } = session.terminal;
     this.#color = stdoutIsTerminal && colorAllowed && !session.defaults.noColor;
-    this.#session = replSession(session, { ask: (question, options) => this.#ask(question, options) }, { atPrompt: true });
+    const { openScreen } = session.terminal;
+    const own = {
+      ask: (question: string, options?: AskOptions) => this.#ask(question, options),
+      ...(openScreen && { openScreen: (onInput: (input: ScreenInput) => void) => openScreen(onInput, this.#loan()) }),
+    };
+    this.#session = replSession(session, own, { atPrompt: true });
     this.#history = new History({ file: historyFile, redactor, onProblem: (problem) => this.#report(problem) });
     this.#notices = new Notices({
       clock,
@@ -202,7 +208,7 @@ class Repl implements AsyncDisposable {
   }
 
   /** Ctrl-C: cancels the command, or clears the line (which the editor has done by then); a second one leaves. */
-  #interrupted(cleared: boolean): void {
+  #interrupted(cleared: boolean, onScreen = false): void {
     if (cleared) return;
     const { clock, stdout } = this.#options;
     const isSecond = clock.now() - this.#interruptedAtMs < leaveWithinMs;
@@ -211,7 +217,7 @@ class Repl implements AsyncDisposable {
       this.#running?.abort(cancelled('SIGINT'));
       this.#leave(exitCodeFor(cancelled('SIGINT')));
     } else if (this.#running) {
-      stdout.write('^C\n');
+      if (!onScreen) stdout.write('^C\n');
       this.#cancel(this.#running);
     } else this.#say('(Ctrl-C again within 2 s or Ctrl-D leaves)');
   }
@@ -223,6 +229,12 @@ class Repl implements AsyncDisposable {
     // As a terminal does: what was typed for after this command is not run when it did not end as planned.
     const dropped = this.#editor?.dropTypedAhead() ?? 0;
     if (dropped > 0) this.#say(`(${dropped === 1 ? 'a line' : `${dropped} lines`} typed ahead dropped)`);
+  }
+
+  /** For a command that takes the screen. */
+  #loan(): ScreenLoan {
+    const lend = () => this.#editor?.lend() ?? { [Symbol.dispose]: () => {} };
+    return { lend, onInterrupt: () => this.#interrupted(false, true) };
   }
 
   #ask(question: string, options?: AskOptions): Promise<string> {

@@ -31,7 +31,7 @@ export interface Session {
   /** The trace that whoever runs a command belongs to; undefined = that of the process, if any. */
   readonly trace?: TraceContext | undefined;
   /** Reads the configuration and builds the manager, once. */
-  open(globals: GlobalOptions): Promise<{ config: Config; manager: Manager; observation: Observation }>;
+  open(globals: GlobalOptions, stays?: boolean): Promise<{ config: Config; manager: Manager; observation: Observation }>;
   /** The process and its managers, for `up` and `down`. */
   host(globals: GlobalOptions): Host;
   /** Runs a command in the manager that this session is attached to; undefined when it has to run here after all. */
@@ -149,7 +149,7 @@ async function execute(
   const { spec } = parsed;
   if (!spec.load) return 0;
   // The module and the configuration are read side by side: a cold call is bound by its slowest part.
-  const opening = spec.host ? undefined : session.open(globals);
+  const opening = spec.host ? undefined : session.open(globals, spec.stays);
   opening?.catch(() => {});
   const module = await spec.load();
   const args = validate(spec, module, await readInputs(spec, parsed.input, session));
@@ -172,22 +172,29 @@ async function execute(
   const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) =>
     print(verbatim ? data : session.redactor.redactData(data), args, module, globals, session, live);
   try {
+    const { openScreen } = session.terminal;
+    if (module.show && openScreen && !globals.json) {
+      bound.live();
+      endProgress?.();
+      const stage = {
+        open: openScreen,
+        color: hasColor(globals, session),
+        redact: (text: string) => session.redactor.redact(text),
+      };
+      return await viewed(module.show(args, context as CommandContext, stage), true);
+    }
     const result = tracedCommand(spec, opened?.manager.tracer, session.trace, () => module.run(args, context));
     if (Symbol.asyncIterator in result) {
       bound.live();
       // Nobody knows when the next line comes, or whether one does.
       if (module.live === 'append') endProgress?.();
-      try {
+      const all = async () => {
         for await (const data of result) {
           endProgress?.();
           await show({ data }, true);
         }
-      } catch (error) {
-        // The way to leave a view that has no end of its own is no failure to be told.
-        if (!(error instanceof McpctlError) || error.code !== 'CANCELLED') throw error;
-        return exitCodeFor(error);
-      }
-      return 0;
+      };
+      return await viewed(all(), false);
     }
     const outcome: Outcome<unknown> = await bound.race(result);
     endProgress?.();
@@ -197,6 +204,18 @@ async function execute(
     return exitCodeFor(outcome.error);
   } finally {
     endProgress?.();
+  }
+}
+
+/** The way to leave a view that has no end of its own is no failure to be told. That the manager went from under a screen is one. */
+async function viewed(view: Promise<void>, isScreen: boolean): Promise<number> {
+  try {
+    await view;
+    return 0;
+  } catch (error) {
+    if (!(error instanceof McpctlError) || error.code !== 'CANCELLED') throw error;
+    if (!isScreen || error.details?.by !== 'manager') return exitCodeFor(error);
+    throw new McpctlError('UNAVAILABLE', 'The manager has ended', { cause: error, hint: 'mcpctl up starts it again' });
   }
 }
 
@@ -292,15 +311,20 @@ async function print(
   args: unknown,
   module: CommandModule,
   globals: GlobalOptions,
-  { terminal }: Session,
+  session: Session,
   live: boolean,
 ): Promise<void> {
+  const { terminal } = session;
   if (globals.json) return terminal.write(`${toSafeJson(data, live ? 0 : 2)}\n`);
-  const color = terminal.stdoutIsTerminal && terminal.colorAllowed && !globals.noColor;
+  const color = hasColor(globals, session);
   const text = module.text(sanitizeData(data), { columns: terminal.columns, color }, args);
   if (text === '') return;
   const clear = live && module.live !== 'append' && terminal.stdoutIsTerminal ? '\x1b[2J\x1b[H' : '';
   return terminal.write(`${clear}${text.endsWith('\n') ? text : `${text}\n`}`);
+}
+
+function hasColor({ noColor }: GlobalOptions, { terminal }: Session): boolean {
+  return terminal.stdoutIsTerminal && terminal.colorAllowed && !noColor;
 }
 
 function stackOf(error: Error): string {

@@ -1,5 +1,7 @@
 /** The two ways out and the one way in of a run: stdout for the result, stderr for the person, stdin when a command asks for it. */
 
+import type { Screen, ScreenInput, ScreenLoan } from '../io/screen.js';
+
 export interface AskOptions {
   /** What is typed is a secret: it is not shown. */
   readonly isHidden?: boolean;
@@ -24,4 +26,9 @@ export interface Terminal {
   readonly ask?: (question: string, options?: AskOptions) => Promise<string>;
   /** Shows an address in the browser of the person in front. @returns whether one was started @throws McpctlError as `io/open-url` */
   readonly openUrl?: (url: string) => Promise<boolean>;
+  /**
+   * Takes the whole screen, for a live view; absent where there is none, or no keys. The size comes before it resolves. What is written
+   * to stderr meanwhile is held back until the screen is given back.
+   */
+  readonly openScreen?: (onInput: (input: ScreenInput) => void, loan?: ScreenLoan) => Promise<Screen>;
 }

@@ -22,6 +22,7 @@ import { ensureFolder } from '../io/folders.js';
 import { type ManagerRecord, readManagerRecord } from '../io/manager-record.js';
 import { processFacts } from '../io/procfs.js';
 import { checkFolder, ManagerRunning, makeRoom } from './manager-place.js';
+import { ScreenRelay } from './screen-relay.js';
 
 /** The terminal of somebody who attached, as the commands see it. */
 export interface AttachedTerminal extends Pick<RunRequest, 'columns' | 'stdoutIsTerminal' | 'stderrIsTerminal' | 'colorAllowed'> {
@@ -30,6 +31,7 @@ export interface AttachedTerminal extends Pick<RunRequest, 'columns' | 'stdoutIs
   readInput(): Promise<string>;
   readonly ask?: (question: string, options?: { isHidden?: boolean; signal?: AbortSignal }) => Promise<string>;
   readonly openUrl: (url: string) => Promise<boolean>;
+  readonly openScreen?: ScreenRelay['open'];
 }
 
 export interface ControlSocketOptions {
@@ -216,6 +218,7 @@ class Client {
   #isInputRead = false;
   readonly #questions = new Map<number, { resolve: (text: string) => void; reject: (error: unknown) => void }>();
   readonly #opening = new Map<number, (started: boolean) => void>();
+  readonly #screen = new ScreenRelay((frame) => this.#channel.send(frame));
   #asked = 0;
 
   constructor(socket: Socket, options: ControlSocketOptions, token: Buffer, onGone: () => void) {
@@ -245,7 +248,7 @@ class Client {
 
   /** Lets what runs end (the signal is aborted first) and closes. */
   async end(): Promise<void> {
-    this.#running.abort(cancelled('SIGTERM'));
+    this.#running.abort(cancelled('SIGTERM', { details: { by: 'manager' } }));
     await this.#work;
     this.#channel.end();
     this.#socket.destroySoon();
@@ -278,7 +281,7 @@ class Client {
     this.#channel.end();
   }
 
-  #terminal({ columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, canAsk }: RunRequest): AttachedTerminal {
+  #terminal({ columns, stdoutIsTerminal, stderrIsTerminal, colorAllowed, canAsk, canScreen }: RunRequest): AttachedTerminal {
     return {
       columns,
       stdoutIsTerminal,
@@ -296,6 +299,7 @@ class Client {
           this.#ask(question, isHidden, signal),
       }),
       openUrl: (url) => this.#openUrl(url),
+      ...(canScreen && { openScreen: (onInput) => this.#screen.open(onInput) }),
     };
   }
 
@@ -367,6 +371,9 @@ class Client {
       case 'opened':
         this.#opening.get(frame.id)?.(frame.started === true);
         this.#opening.delete(frame.id);
+        break;
+      case 'screen-input':
+        this.#screen.heard(frame.input);
         break;
       case 'signal':
         this.#running.abort(cancelled(isEndSignal(frame.name) ? frame.name : 'SIGTERM'));

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { EndSignal } from '../core/errors.js';
 import type { TraceContext } from '../core/tracing.js';
+import type { ScreenInput } from './screen.js';
 
 /** A change of the frames below that an older end cannot read. */
 export const protocol = 1;
@@ -34,6 +35,8 @@ export interface RunRequest {
   readonly colorAllowed: boolean;
   /** Somebody is there to answer questions. */
   readonly canAsk: boolean;
+  /** There is a whole screen to draw on. */
+  readonly canScreen: boolean;
   /** Put before the message of an error, e.g. the line of a script. */
   readonly where: string;
   /** The trace that whoever asks belongs to. */
@@ -53,6 +56,7 @@ export type ClientFrame =
   | { readonly t: 'in-error'; readonly message: string; readonly hint: string | null }
   | { readonly t: 'answer'; readonly id: number; readonly text: string | null }
   | { readonly t: 'opened'; readonly id: number; readonly started: boolean }
+  | { readonly t: 'screen-input'; readonly input: ScreenInput }
   | { readonly t: 'signal'; readonly name: EndSignal };
 
 export type ManagerFrame =
@@ -66,6 +70,8 @@ export type ManagerFrame =
   | { readonly t: 'asked'; readonly id: number }
   /** Show this address in the browser; answered by `opened`. The browser is the caller's, who sits in front of the screen. */
   | { readonly t: 'open'; readonly id: number; readonly url: string }
+  /** Show these lines on the whole screen, which the first such frame takes; null gives it back. */
+  | { readonly t: 'screen'; readonly lines: readonly string[] | null }
   | { readonly t: 'exit'; readonly code: number }
   /** Not a command for a manager: run it yourself. */
   | { readonly t: 'local' }

@@ -102,8 +102,9 @@ export class Manager implements AsyncDisposable {
     return this.#servers.names();
   }
 
-  /** Connects every server that may be used in the background and keeps them connected; returns at once. */
+  /** Connects every server that may be used in the background and keeps them connected; returns at once. Does nothing the second time. */
   start(): void {
+    if (this.#isStarted) return;
     this.#isStarted = true;
     this.#bringUpSoon(this.#servers.all());
   }

@@ -30,7 +30,7 @@ export class Logs implements AsyncDisposable {
   }
 
   /** Of a process that stays: that it is there, and what is wrong with its configuration. */
-  started(as: 'manager' | 'repl', problems: readonly ConfigProblem[]): void {
+  started(as: 'manager' | 'repl' | 'view', problems: readonly ConfigProblem[]): void {
     this.#own.tell({ type: 'started', version: this.#options.version, as });
     for (const problem of problems) this.#own.tell({ type: 'warning', server: null, message: formatProblem(problem) });
   }

@@ -4,7 +4,8 @@ import type { Cancel, Clock } from '../core/clock.js';
 import type { Emitter, Subscription } from '../core/events.js';
 import type { ManagerEvent } from '../manager/server-status.js';
 import { History, historyHours, slotMs } from './history.js';
-import { add, callsOf, difference, newTally, type Tally } from './tally.js';
+import { firstSlot, type RecentLatency, recentOf } from './recent.js';
+import { add, callsOf, difference, newTally, type Row, type Tally } from './tally.js';
 import { type CountedEvent, countRow, countTool, isCounted } from './tally-events.js';
 import { type Reading, type ServerReading, seriesLength, type TallySource } from './tally-source.js';
 import { ToolLabels } from './tool-labels.js';
@@ -100,6 +101,18 @@ export class Metrics implements TallySource, Disposable {
       }
     }
     return { since, until, seriesMs, servers: readings, hasTools: sinceMs === undefined };
+  }
+
+  recent(servers: readonly string[], slots: number): ReadonlyMap<string, RecentLatency> {
+    this.#countWaiting();
+    const until = this.#now();
+    const result = new Map<string, RecentLatency>();
+    for (const server of servers) {
+      const rows: [Row, number][] = [];
+      this.#history.each(server, firstSlot(slots, until), until, (row, at) => rows.push([row, at]));
+      result.set(server, recentOf(rows, slots, until));
+    }
+    return result;
   }
 
   async reset(servers: readonly string[]): Promise<void> {

@@ -42,6 +42,11 @@ export class Observation implements AsyncDisposable {
     this.#options = options;
   }
 
+  /** Of the process that counts. */
+  get pid(): number {
+    return this.#options.pid;
+  }
+
   /** Begins to count. Resolves when nothing that happens from now on is missed. */
   async start(): Promise<this> {
     const { manager, clock } = this.#options;

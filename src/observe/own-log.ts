@@ -28,7 +28,7 @@ type Elsewhere = Extract<ManagerEvent, { type: 'server-stderr' | 'server-log' | 
 /** What a line can be about. */
 export type LogNews =
   | Exclude<ManagerEvent, Elsewhere>
-  | { readonly type: 'started'; readonly version: string; readonly as: 'manager' | 'repl' }
+  | { readonly type: 'started'; readonly version: string; readonly as: 'manager' | 'repl' | 'view' }
   | { readonly type: 'ended' }
   | { readonly type: 'left-out'; readonly count: number; readonly perSecond: number };
 

@@ -42,6 +42,8 @@ const lines: Readonly<Record<string, { readonly works: readonly string[]; readon
     fails: ['metrics nowhere', 'metrics --since 5', 'metrics --since 1h --format prometheus', 'metrics --format xml'],
   },
   health: { works: ['health'], fails: ['health fault'] },
+  // It has no end of its own: top.test.ts has it.
+  top: { works: [], fails: ['top nowhere', 'top --interval 5', 'top --interval 100ms'] },
   // It leaves a process: attach.test.ts has it.
   up: { works: [], fails: ['up now', 'up --idle 5'] },
   down: { works: ['down'], fails: ['down now'] },

@@ -6,14 +6,18 @@ export interface Screen {
   /** Where the cursor stands: row as an index into `rows`, column counted from 0. */
   readonly cursor: { readonly row: number; readonly column: number };
   readonly isCursorVisible: boolean;
+  /** A program has the whole screen; `rows` are those of its screen then. */
+  readonly isAlternate: boolean;
 }
 
 /** Understands printable ASCII and what readline, the spinner and mcpctl write; anything else is an error, lest a test passes by accident. */
 export function renderScreen(output: string, columns: number, height: number): Screen {
-  const rows: string[][] = [[]];
+  let rows: string[][] = [[]];
   let row = 0;
   let column = 0;
   let isCursorVisible = true;
+  /** The screen behind the one that a program took. */
+  let behind: { rows: string[][]; row: number; column: number } | undefined;
   /** Index of the first row that is still on the screen. */
   const top = () => Math.max(0, rows.length - height);
   const lineFeed = () => {
@@ -33,7 +37,19 @@ export function renderScreen(output: string, columns: number, height: number): S
   const csi = (parameters: string, final: string) => {
     const [first = 0, second = 0] = parameters.replace('?', '').split(';').map(Number);
     const count = first || 1;
-    if (final === 'm' || parameters === '?2026') return;
+    // Nothing that is shown here is wider than the screen: where lines wrap makes no difference.
+    if (final === 'm' || parameters === '?2026' || parameters === '?7') return;
+    if (parameters === '?1049') {
+      if (final === 'h' && !behind) {
+        behind = { rows, row, column };
+        rows = [[]];
+        row = column = 0;
+      } else if (final === 'l' && behind) {
+        ({ rows, row, column } = behind);
+        behind = undefined;
+      }
+      return;
+    }
     if (parameters === '?25') isCursorVisible = final === 'h';
     else if (final === 'A') row = Math.max(top(), row - count);
     else if (final === 'B') row = Math.min(rows.length - 1, row + count);
@@ -49,7 +65,8 @@ export function renderScreen(output: string, columns: number, height: number): S
       rows.length = row + 1;
     } else if (final === 'J' && (first === 2 || first === 3)) {
       for (let i = top(); i < rows.length; i++) rows[i] = [];
-    } else if (final === 'K' && first === 0) rows[row]!.length = Math.min(rows[row]!.length, column);
+    } else if (final === 'K' && first === 2) rows[row] = [];
+    else if (final === 'K' && first === 0) rows[row]!.length = Math.min(rows[row]!.length, column);
     else throw new Error(`the test's screen does not know CSI ${parameters}${final}`);
   };
   for (const [token, parameters, final] of output.matchAll(/\x1b\[([\d;?]*)([A-Za-z])|[\s\S]/gu)) {
@@ -62,5 +79,5 @@ export function renderScreen(output: string, columns: number, height: number): S
   }
   const text = rows.map((cells) => cells.join('').trimEnd());
   while (text.length > row + 1 && text.at(-1) === '') text.pop();
-  return { rows: text, cursor: { row, column }, isCursorVisible };
+  return { rows: text, cursor: { row, column }, isCursorVisible, isAlternate: behind !== undefined };
 }

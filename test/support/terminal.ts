@@ -7,6 +7,8 @@ import { waitFor } from './wait-for.js';
 export interface TerminalOptions extends CliOptions {
   readonly columns?: number;
   readonly rows?: number;
+  /** Started in place of mcpctl, with `args`: a shell in which a test starts it. */
+  readonly program?: string;
 }
 
 export interface Terminal extends AsyncDisposable {
@@ -27,10 +29,11 @@ export const keys = { enter: '\r', tab: '\t', up: '\x1b[A', down: '\x1b[B', ctrl
 
 /** Starts `mcpctl` on a terminal of 100 × 30. Disposing hangs up, as closing a window does, and kills after 5 s. */
 export function startTerminal(args: readonly string[], options: TerminalOptions): Terminal {
-  const { home, env = {}, cwd = home.projectDir, columns = 100, rows = 30 } = options;
+  const { home, env = {}, cwd = home.projectDir, columns = 100, rows = 30, program } = options;
   const buildError = process.env.MCPCTL_TEST_BUILD_ERROR;
   if (buildError) throw new Error(`dist/ is not up to date, because the build failed:\n${buildError}`);
-  const pty: IPty = spawn(process.execPath, [cliPath, ...args], {
+  const [file, words] = program === undefined ? [process.execPath, [cliPath, ...args]] : [program, [...args]];
+  const pty: IPty = spawn(file, words, {
     // It becomes TERM.
     name: env.TERM ?? 'xterm-256color',
     cols: columns,
