@@ -9,7 +9,7 @@ export const processFaults: readonly Fault[] = [
     figure: 'failed within 100 ms',
     tests: {
       'integration/stdio-transport': [
-        'fails a call within 100 ms of kill -9, with the signal and the last stderr lines',
+        'fails a call at once at kill -9, with the signal and the last stderr lines',
         'reports the last 20 of 30 stderr lines of a crash',
       ],
       'integration/safe-replay': [
@@ -24,8 +24,8 @@ export const processFaults: readonly Fault[] = [
     figure: 'failed within 300 ms',
     tests: {
       'integration/stdio-transport': [
-        'fails a call within 300 ms although a grandchild holds the pipes, and ends the grandchild',
-        'fails a call within 200 ms although a grandchild holds stderr',
+        'fails a call after 200 ms of waiting although a grandchild holds the pipes, and ends the grandchild',
+        'fails a call after 50 ms of waiting although a grandchild holds stderr',
       ],
       'integration/process-group': ['ends a grandchild that outlives its leader'],
     },
@@ -161,8 +161,8 @@ export const processFaults: readonly Fault[] = [
     figure: 'failed within 300 ms',
     tests: {
       'integration/stdio-transport': [
-        'fails a call within 300 ms when only stdout is closed, and ends the process',
-        'fails later calls within 300 ms when it closed its stdin but lives',
+        'fails a call after 100 ms of waiting when only stdout is closed, and ends the process',
+        'fails later calls after 100 ms of waiting when it closed its stdin but lives',
       ],
     },
   },
