@@ -11,15 +11,15 @@ const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   fail(`mcpctl needs Node.js 20.19 or newer; this is ${process.version}`, 'install a current Node.js from https://nodejs.org');
 } else if (!answered(process.argv.slice(2))) {
-  // Saves some ms of each start where Node has it (22.1 and later). In the user's own folder: Node's default lies in
-  // the shared temporary folder, where another user could plant code for us to run.
+  // Saves a good part of each start; before Node 22.1, src/program-loader.ts does it. In the user's own folder: Node's default
+  // lies in the shared temporary folder, where another user could plant code for us to run.
   const { env } = process;
-  const cache = env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache')) || env.LOCALAPPDATA;
-  const { enableCompileCache } = require('node:module');
-  if (cache) enableCompileCache?.(join(cache, 'mcpctl', 'compile-cache'));
+  const caches = env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache')) || env.LOCALAPPDATA;
+  const cache = caches && join(caches, 'mcpctl', 'compile-cache');
+  if (cache) require('node:module').enableCompileCache?.(cache);
   const main = join(__dirname, '..', 'dist', 'main.cjs');
   try {
-    require(main);
+    void require(main).main(cache);
   } catch (error) {
     if (error?.code !== 'MODULE_NOT_FOUND' || existsSync(main)) throw error;
     fail(`${main} is missing`, 'run `npm run build` in the checkout, or install the package again');

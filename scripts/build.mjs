@@ -1,8 +1,9 @@
 /** Builds dist/: one readable bundle with lazy chunks from src/, the licences of what it contains, and the stamp of its sources. */
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build as esbuild } from 'esbuild';
+import { build as esbuild, transform } from 'esbuild';
 import { contentStamp, filesOfBuild, isFresh, stampFile } from './lib/build-stamp.mjs';
 import { hotPathTogether } from './lib/hot-path.mjs';
 import { loadSource } from './lib/load-source.mjs';
@@ -11,14 +12,6 @@ import { ownZod } from './lib/own-zod.mjs';
 
 /** The programs: the name in dist/ and the source. */
 const entries = { 'keychain-helper': 'src/auth/keychain-helper.ts', program: 'src/program.ts', main: 'src/main.ts' };
-
-/** main.ts loads the program as the file beside it. */
-const programApart = {
-  name: 'program-apart',
-  setup(build) {
-    build.onResolve({ filter: /^\.\/program\.js$/ }, ({ path }) => ({ path, external: true }));
-  },
-};
 
 /** Native code, loaded at run time where it is installed. */
 const external = ['@napi-rs/keyring'];
@@ -78,18 +71,30 @@ export async function build(root, { isClean = false } = {}) {
     metafile: true,
     write: false,
   };
-  const { outputFiles: programFiles, metafile } = await esbuild({
+  const { outputFiles: parts, metafile } = await esbuild({
     ...common,
+    banner: {},
     entryPoints: [{ in: entries.program, out: 'program' }],
     chunkNames: 'chunks/[name]-[hash]',
+    outExtension: { '.js': '.cjs' },
     plugins: [...common.plugins, hotPathTogether(root)],
   });
+  const programFiles = await Promise.all(parts.map(asCommonJs));
+  const hash = createHash('sha256');
+  for (const { path, contents } of programFiles) hash.update(`${relative(root, path)}\0`).update(contents);
   // One file, so that a command which only asks a manager reads nothing else; it shares no module with the program it may start.
-  const single = { ...common, splitting: false, format: 'cjs', outExtension: { '.js': '.cjs' }, banner: {} };
+  const single = {
+    ...common,
+    splitting: false,
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    banner: {},
+    // program-loader.ts keeps the compiled code of one build.
+    define: { ...common.define, 'import.meta.dirname': '__dirname', __BUILD__: JSON.stringify(hash.digest('hex').slice(0, 16)) },
+  };
   const { outputFiles: mainFiles } = await esbuild({
     ...single,
     entryPoints: [{ in: entries.main, out: 'main' }],
-    plugins: [programApart],
   });
   // A process of its own, which needs next to nothing.
   const { outputFiles: helperFiles } = await esbuild({
@@ -120,6 +125,21 @@ export async function build(root, { isClean = false } = {}) {
   replaceFile(join(root, stampFile), `${JSON.stringify({ stamp, files: sizes })}\n`);
   removeOthers(dist, new Set([...files, ...(isClean ? [] : before), relative(dist, join(root, stampFile))]));
   return { files: files.length, bytes: Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+/** esbuild splits ES modules only; Node loads CommonJS faster, and program-loader.ts can keep what it is compiled to. */
+async function asCommonJs({ path, text }) {
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': '__moduleUrl' },
+    banner: text.includes('import.meta.url') ? 'const __moduleUrl=require("node:url").pathToFileURL(__filename).href;' : '',
+    minifyWhitespace: true,
+    logLevel: 'warning',
+  });
+  return { path, contents: Buffer.from(code) };
 }
 
 /** Readers see the old file or the new one, never a part. */

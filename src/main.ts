@@ -1,6 +1,7 @@
 /** The entry: a command goes to the manager that is there; only when there is none, the program itself is loaded. */
 import { existsSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { glance, runAttached } from './cli/attach.js';
 import { managerAddress } from './config/manager-address.js';
 import { findPlaces } from './config/paths.js';
@@ -14,11 +15,14 @@ declare const __MCPCTL_VERSION__: string;
 /** How long a manager may take to cancel a command before we leave without its word. */
 const endMs = 3_000;
 
-// Not awaited at the top: the file is built as CommonJS, which starts faster.
-void runInManager(process.argv.slice(2)).then(async (code) => {
-  if (code === undefined) await import('./program.js');
-  else process.exit(code);
-});
+/** @param cacheFolder where what can be made again at any time is kept; undefined: nowhere */
+export async function main(cacheFolder: string | undefined): Promise<void> {
+  const code = await runInManager(process.argv.slice(2));
+  if (code !== undefined) process.exit(code);
+  const { loadProgram } = await import('./program-loader.js');
+  const program = loadProgram(join(import.meta.dirname, 'program.cjs'), cacheFolder) as typeof import('./program.js');
+  await program.done;
+}
 
 /** The exit code of the command, or undefined when this process has to run it. */
 async function runInManager(words: readonly string[]): Promise<number | undefined> {

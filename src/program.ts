@@ -64,7 +64,8 @@ let observation: Observation | undefined;
 let http: HttpEndpoint | undefined;
 let telemetry: Telemetry | undefined;
 
-await run();
+/** Settles when the command is done; the process then ends by itself. */
+export const done = run();
 
 async function run(): Promise<void> {
   handleSignals({ interruption, clock, onExit });

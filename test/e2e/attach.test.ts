@@ -121,7 +121,7 @@ describe('up and down', () => {
 
 describe('an attached command', () => {
   it('status waits for a server that is coming up, as it does without a manager; --timeout ends the wait', async () => {
-    await using it = await managed({ slow: { command: process.execPath, args: [fixture('e2e-slow.mjs'), 'delay=400'] } });
+    await using it = await managed({ slow: { command: process.execPath, args: [fixture('e2e-slow.mjs'), 'delay=2500'] } });
     expect((await it.run('status --timeout 1ms')).stdout).toContain('connecting');
     expect(await it.run('status --check')).toMatchObject({ code: 0, stdout: expect.stringContaining('● slow  connected') });
   });

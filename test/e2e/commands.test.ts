@@ -380,8 +380,8 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** These need a project or a server that wants a token, leave a process, or work only once: the tests named after them have them. */
-const elsewhere = ['trust approve', 'trust revoke', 'up', 'add', 'remove', 'auth-save', 'logout'];
+/** These need a project or a server that wants a token, leave a process, have no end, or work only once: the tests named after them have them. */
+const elsewhere = ['trust approve', 'trust revoke', 'up', 'add', 'remove', 'auth-save', 'logout', 'top'];
 
 /** What must have a case: every command, and every action of a command that has actions. */
 const wanted = registry

@@ -20,11 +20,21 @@ describe('a stateless server at 2 addresses', () => {
     await using home = await homeWith({ search: { endpoints, stateless: true, balance: 'weighted' } });
     await using manager = await managerIn(home);
     const statusOf = async () => (documentOf(await manager.run('status --json')) as Status).servers[0];
-    // A list under way together with a call would take a connection of its own.
     await waitFor(async () => {
       const { tools, endpoints } = await statusOf();
       return tools !== null && endpoints.every(({ status }) => status === 'connected');
     });
+    // A list under way together with a call would take a connection of its own, and one comes 300 ms after each new address.
+    let [lists, before] = [0, -1];
+    const count = async () =>
+      (await Promise.all([a.requests(), b.requests()])).flat().filter((name) => name === 'tools/list').length;
+    await waitFor(
+      async () => {
+        [before, lists] = [lists, await count()];
+        return before === lists;
+      },
+      { intervalMs: 1000, timeoutMs: 10_000 },
+    );
     const table = (await manager.run('status')).stdout;
     expect(table).toContain(`● search  connected     21`);
     for (const { url } of endpoints) expect(table).toMatch(new RegExp(`^ {2}● +connected +${url}$`, 'm'));

@@ -86,7 +86,7 @@ describe('a single command', () => {
       const files = await readdir(folder);
       const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
       const urls = texts.flatMap((text) => (JSON.parse(text) as { result: { url: string }[] }).result.map(({ url }) => url));
-      expect(urls.some((url) => url.endsWith('dist/program.js'))).toBe(true);
+      expect(urls.some((url) => url.endsWith('dist/program.cjs'))).toBe(true);
       return urls.filter((url) => /\/otlp|opentelemetry/i.test(url)).length;
     };
     expect(await loaded({})).toBe(0);

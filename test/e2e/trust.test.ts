@@ -16,6 +16,8 @@ const elsewhere = ['add', 'remove', 'import', 'up', 'down', 'serve'];
 
 /** Every command, bare, with --help, and with a server or a tool wherever one may stand. */
 function linesOf({ name, positionals }: (typeof registry)[number]): string[][] {
+  // It goes on and on.
+  const end = name === 'top' ? ['--timeout', '1s'] : [];
   const actions = positionals[0]?.choices?.map((choice) => [choice]) ?? [[]];
   return [
     [name],
@@ -30,7 +32,7 @@ function linesOf({ name, positionals }: (typeof registry)[number]): string[][] {
         ]),
     // What is disabled would be safe for a reason that has nothing to do with trust.
     ...(name === 'disable' ? [['enable', ...names]] : []),
-  ];
+  ].map((words) => [...words, ...end]);
 }
 
 describe('in a cloned folder with a hostile .mcp.json', () => {
@@ -57,7 +59,7 @@ describe('in a cloned folder with a hostile .mcp.json', () => {
       for (const words of linesOf(spec)) {
         const { stdout, stderr, code } = await runCli(words, { home: made.home, env: made.env });
         expectNothing(stdout + stderr);
-        expect([0, 2, 4, 9], words.join(' ')).toContain(code);
+        expect([0, 2, 4, 9, ...(words.includes('--timeout') ? [6] : [])], words.join(' ')).toContain(code);
       }
     },
     60_000,

@@ -18,17 +18,22 @@ const { installNeeded }: { installNeeded: (root: string) => boolean } = await im
 
 /** Prints its arguments; `late` loads a chunk; `wait` reports signals until SIGTERM, `die` ends by one. */
 const program = `
-const args = process.argv.slice(2);
-if (args.includes('late')) console.log((await import('./late.js')).late);
-else if (args.includes('die')) process.kill(process.pid, 'SIGKILL');
-else if (args.includes('exit')) process.exitCode = 7;
-else if (args.includes('wait')) {
-  process.on('SIGINT', () => console.log('SIGINT'));
-  process.on('SIGTERM', () => { console.log('SIGTERM'); process.exit(143); });
-  setInterval(() => {}, 1000);
-  console.log('waiting pid ' + process.pid);
-} else console.log(JSON.stringify(args));
+export const done = run(process.argv.slice(2));
+
+async function run(args) {
+  if (args.includes('late')) console.log((await import('./late.js')).late);
+  else if (args.includes('die')) process.kill(process.pid, 'SIGKILL');
+  else if (args.includes('exit')) process.exitCode = 7;
+  else if (args.includes('wait')) {
+    process.on('SIGINT', () => console.log('SIGINT'));
+    process.on('SIGTERM', () => { console.log('SIGTERM'); process.exit(143); });
+    setInterval(() => {}, 1000);
+    console.log('waiting pid ' + process.pid);
+  } else console.log(JSON.stringify(args));
+}
 `;
+
+const main = "export const main = () => require(import.meta.dirname + '/program.cjs').done;";
 
 interface Tree extends AsyncDisposable {
   readonly root: string;
@@ -46,7 +51,7 @@ async function tree({ installed = true } = {}): Promise<Tree> {
     await cp(join(repository, name), join(root, name), { recursive: true });
   }
   await mkdir(join(root, 'src'));
-  await writeFile(join(root, 'src/main.ts'), "void import('./program.js');");
+  await writeFile(join(root, 'src/main.ts'), main);
   await writeFile(join(root, 'src/program.ts'), program);
   await writeFile(join(root, 'src/late.ts'), 'export const late = "loaded late";');
   // What the build takes from the real program: nothing is on the hot path here, and the help is one line.

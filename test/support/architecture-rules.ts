@@ -7,7 +7,7 @@ export type Rule = (files: readonly SourceFile[]) => string[];
 export const rows: readonly (readonly string[])[] = [
   ['main.ts'],
   ['program.ts'],
-  ['process-terminal.ts', 'process-end.ts'],
+  ['process-terminal.ts', 'process-end.ts', 'program-loader.ts'],
   ['cli', 'gateway'],
   ['manager', 'observe'],
   ['mcp', 'auth', 'policy', 'state'],
@@ -33,6 +33,7 @@ const globalHomes: readonly { readonly uses: RegExp; readonly files: readonly st
       'program.ts',
       'process-terminal.ts',
       'process-end.ts',
+      'program-loader.ts',
       'io/process-group.ts',
       'io/self.ts',
       'auth/keychain-helper.ts',

@@ -57,6 +57,7 @@ export async function tempHome(extraEnv: Readonly<Record<string, string>> = {}):
       TZ: 'UTC',
       TERM: 'xterm-256color',
       XDG_CONFIG_HOME: join(home, '.config'),
+      ...(process.env.MCPCTL_TEST_CACHE && { XDG_CACHE_HOME: process.env.MCPCTL_TEST_CACHE }),
       XDG_STATE_HOME: join(home, '.local', 'state'),
       XDG_DATA_HOME: join(home, '.local', 'share'),
       XDG_CACHE_HOME: join(home, '.cache'),
