@@ -6,7 +6,6 @@ import { basename, dirname, join } from 'node:path';
 import { Script } from 'node:vm';
 import { systemClock } from './core/clock.js';
 import { ensureFolderSync } from './io/folders.js';
-import { letNewSpaceGrow } from './io/lean-heap.js';
 
 declare const __BUILD__: string;
 
@@ -63,10 +62,8 @@ class CompiledCode {
   readonly #header: Header = { loaded: 0, entries: {} };
   readonly #scripts = new Map<string, Script>();
   #loaded = 0;
-  /** Something was kept that is of no use. */
-  #isStale = false;
-  /** Made before anybody changes a flag of V8, after which it takes nothing that was made before. */
-  readonly #sample = new Script('').createCachedData();
+  /** Something that was kept is damaged. */
+  #isDamaged = false;
 
   constructor(folder: string) {
     const { version, arch, execArgv, env } = process;
@@ -75,7 +72,8 @@ class CompiledCode {
     try {
       const kept = readOwn(this.#path);
       const end = kept.indexOf('\n');
-      this.#header = JSON.parse(kept.toString('utf8', 0, end)) as Header;
+      const { loaded, entries } = JSON.parse(kept.toString('utf8', 0, end)) as Header;
+      this.#header = { loaded: Number(loaded), entries: { ...entries } };
       this.#kept = kept.subarray(align(end + 1));
     } catch {
       // None yet, or none to be trusted: it is made again.
@@ -88,7 +86,6 @@ class CompiledCode {
     const cachedData = this.#codeOf(name);
     const text = `(function (exports, require, module, __filename, __dirname) {${source}\n})`;
     const script = new Script(text, { filename: file, ...(cachedData && { cachedData }) });
-    if (script.cachedDataRejected && !this.#isFlagChanged()) this.#isStale = true;
     this.#scripts.set(name, script);
     this.#loaded += source.length;
     return script;
@@ -96,9 +93,7 @@ class CompiledCode {
 
   /** For the next start. @throws what the file system does */
   keep(): void {
-    if (this.#loaded <= this.#header.loaded && !this.#isStale) return;
-    letNewSpaceGrow();
-    if (this.#isFlagChanged()) return;
+    if (this.#loaded <= this.#header.loaded && !this.#isDamaged) return;
     const entries: Record<string, Entry> = {};
     const parts: Buffer[] = [];
     let at = 0;
@@ -121,12 +116,8 @@ class CompiledCode {
     const entry = Object.hasOwn(this.#header.entries, name) ? this.#header.entries[name] : undefined;
     const code = entry && this.#kept?.subarray(entry.at, entry.at + entry.bytes);
     if (!code || sha256(code) === entry.sha256) return code;
-    this.#isStale = true;
+    this.#isDamaged = true;
     return undefined;
-  }
-
-  #isFlagChanged(): boolean {
-    return new Script('', { cachedData: this.#sample }).cachedDataRejected === true;
   }
 }
 

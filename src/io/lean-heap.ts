@@ -9,8 +9,3 @@ import { setFlagsFromString } from 'node:v8';
 export function keepNewSpaceSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
 }
-
-/** As it was, for code that the next start is to take: V8 refuses what was compiled under other flags. */
-export function letNewSpaceGrow(): void {
-  setFlagsFromString('--semi-space-growth-factor=2');
-}

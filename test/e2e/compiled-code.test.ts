@@ -1,10 +1,11 @@
 /** What V8 compiled of the program is kept from one start to the next, and nothing that happens to it is in the way of a command. */
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../support/run-cli.js';
 import type { TempHome } from '../support/temp-home.js';
-import { faultServer, homeWith } from './kit.js';
+import { faultServer, homeWith, packageRoot } from './kit.js';
 
 const isNodes = Number(process.versions.node.split('.')[0]) > 20;
 
@@ -59,12 +60,16 @@ const ofOurs = () =>
       await it.call();
       await it.run(['--version']);
       expect(await writing(file)).toBe(second);
+      const entries = taken(file);
+      expect(entries.length).toBeGreaterThan(20);
+      expect(entries.filter(([, isTaken]) => !isTaken)).toEqual([]);
     });
 
     const damages: [string, (file: string) => Promise<void>][] = [
       ['one bit', async (file) => writeFile(file, await flipped(file))],
       ['its end', async (file) => writeFile(file, (await readFile(file)).subarray(0, 300_000))],
       ['its first line', (file) => writeFile(file, 'not what it was\n')],
+      ['the form of its first line', (file) => writeFile(file, '{"loaded":"1","entries":[null,7]}\nmore')],
       ['all of it', (file) => writeFile(file, '')],
     ];
     it.each(damages)('that has lost %s is not used, and written anew', async (_what, damage) => {
@@ -123,6 +128,24 @@ const ofOurs = () =>
 
 if (isNodes) ofNode();
 else ofOurs();
+
+/** Which sources have code in the file, and whether a Node that has just been started takes it. */
+function taken(file: string): [string, boolean][] {
+  const script = `
+    const { readFileSync, existsSync } = require('node:fs');
+    const [file, dist] = process.argv.slice(1);
+    const kept = readFileSync(file);
+    const end = kept.indexOf(10);
+    const from = Math.ceil((end + 1) / 8) * 8;
+    const found = Object.entries(JSON.parse(kept.toString('utf8', 0, end)).entries).map(([name, { at, bytes }]) => {
+      const path = existsSync(dist + name) ? dist + name : dist + 'chunks/' + name;
+      const text = '(function (exports, require, module, __filename, __dirname) {' + readFileSync(path, 'utf8') + '\\n})';
+      const { cachedDataRejected } = new (require('node:vm').Script)(text, { cachedData: kept.subarray(from + at, from + at + bytes) });
+      return [name, cachedDataRejected === false];
+    });
+    console.log(JSON.stringify(found));`;
+  return JSON.parse(execFileSync(process.execPath, ['-e', script, file, join(packageRoot, 'dist/')], { encoding: 'utf8' }));
+}
 
 async function flipped(file: string): Promise<Buffer> {
   const bytes = await readFile(file);
