@@ -203,6 +203,23 @@ describe('top on a terminal', () => {
     }
   });
 
+  it('holds back what -v tells while it has the screen, unless stderr is a file: there it stands at once', {
+    timeout: 60_000,
+  }, async () => {
+    await using home = await homeWith({ alpha: faultServer() });
+    await using terminal = startShell(home);
+    const empty = await startTop(terminal, '-v');
+    terminal.type('q');
+    expect(await expectLeft(terminal, home, empty, 0)).toMatch(/^alpha: connected after/m);
+    terminal.type('clear\r');
+    await waitFor(() => screenOf(terminal).rows.length <= 1);
+    const before = await startTop(terminal, '-v 2>told');
+    await waitFor(async () => /^alpha: connected after/m.test(await notes(home, 'told')));
+    expect(screenOf(terminal).isAlternate).toBe(true);
+    terminal.type('q');
+    expect(await expectLeft(terminal, home, before, 0)).not.toContain('connected after');
+  });
+
   it('refuses a name that is not configured before it takes the screen', async () => {
     await using home = await homeWith(three);
     await using terminal = startTerminal(['top', 'alhpa'], { home });
