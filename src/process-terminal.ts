@@ -45,7 +45,7 @@ export function processTerminal(onBroken: () => void): ProcessTerminal {
     return process.stderr;
   };
   let isRead = false;
-  /** What stderr has to say while a view has the screen. */
+  /** What stderr has to say on a terminal of which a view has the screen. */
   let held: string[] | undefined;
   const writeError = (text: string) => {
     if (brokenCode !== undefined) return;
@@ -92,7 +92,7 @@ export function processTerminal(onBroken: () => void): ProcessTerminal {
       env.TERM !== 'dumb' && {
         openScreen: async (onInput, loan) => {
           const { TtyScreen } = await import('./io/screen.js');
-          held = [];
+          if (isatty(2)) held = [];
           const onClosed = () => {
             const lines = held ?? [];
             held = undefined;

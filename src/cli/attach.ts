@@ -235,13 +235,15 @@ export async function runAttached(
   };
   /** A manager may be slow, and its end sudden: the screen is ours to give back. */
   const drawLines = async (lines: readonly string[] | null): Promise<void> => {
-    if (lines === null) {
-      screen?.[Symbol.dispose]();
-      screen = undefined;
-      return;
-    }
+    if (lines === null || signal.aborted) return giveScreenBack();
     screen ??= await terminal.openScreen?.((input) => void send({ t: 'screen-input', input }));
-    await screen?.draw(lines);
+    // The end may have come while it was being taken.
+    if (signal.aborted) giveScreenBack();
+    else await screen?.draw(lines);
+  };
+  const giveScreenBack = () => {
+    screen?.[Symbol.dispose]();
+    screen = undefined;
   };
   const attachment = await attach(options, { onFrame: heard, onClose: close }, signal);
   if (signal.aborted) {
@@ -263,13 +265,17 @@ export async function runAttached(
       terminal.writeError(`warning: the manager works with its last good configuration: ${problem}\n`);
     tellProblem = () => {};
   };
-  const onAbort = () => void send({ t: 'signal', name: signalOf(signal.reason) });
+  const onAbort = () => {
+    // A manager that hangs does not hear of it.
+    giveScreenBack();
+    void send({ t: 'signal', name: signalOf(signal.reason) });
+  };
   signal.addEventListener('abort', onAbort, { once: true });
   void send({ t: 'run', run: { ...command, ...lookOf(terminal) } });
   await closed;
   signal.removeEventListener('abort', onAbort);
   await written;
-  screen?.[Symbol.dispose]();
+  giveScreenBack();
   if (end?.t === 'exit') return end.code;
   if (end?.t === 'local') return undefined;
   const error = lost(record, wasView);

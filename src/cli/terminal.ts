@@ -28,7 +28,7 @@ export interface Terminal {
   readonly openUrl?: (url: string) => Promise<boolean>;
   /**
    * Takes the whole screen, for a live view; absent where there is none, or no keys. The size comes before it resolves. What is written
-   * to stderr meanwhile is held back until the screen is given back.
+   * to stderr meanwhile is held back until the screen is given back, unless that goes elsewhere.
    */
   readonly openScreen?: (onInput: (input: ScreenInput) => void, loan?: ScreenLoan) => Promise<Screen>;
 }

@@ -4,7 +4,10 @@
 const minSecretLength = 6;
 /** Of a secret of several lines, each that is this long is one of its own. */
 const minSecretLineLength = 16;
+/** Of a secret that a cut has torn, a beginning of this length is masked; less of it helps nobody, and may be an ordinary word. */
+const leadLength = 8;
 const mask = '[redacted]';
+const ellipsis = '…';
 
 /** Names of fields, headers, variables and arguments whose value is treated as a secret. Substring match, any case. */
 const secretName = /token|secret|passw|pwd|api[-_]?key|access[-_]?key|private[-_]?key|auth|credential|cookie|session|dsn|bearer/i;
@@ -18,6 +21,8 @@ export function isSecretName(name: string): boolean {
 export class Redactor {
   readonly #forms = new Set<string>();
   #pattern: RegExp | null = null;
+  /** Where one of the longer forms may begin. */
+  #leads: RegExp | null = null;
 
   /** Registers a value. Empty and short values (under 6 characters) are ignored. */
   add(secret: string): void {
@@ -36,13 +41,34 @@ export class Redactor {
     ];
     const before = this.#forms.size;
     for (const form of forms) this.#forms.add(form);
-    if (this.#forms.size !== before) this.#pattern = null;
+    if (this.#forms.size !== before) this.#pattern = this.#leads = null;
   }
 
-  /** `text` with every registered value replaced by `[redacted]`. */
+  /** `text` with every registered value replaced by `[redacted]`, also one of which a cut has left only the beginning, before an ellipsis. */
   redact(text: string): string {
     if (this.#forms.size === 0) return text;
-    return text.replace(this.#everyForm(), mask);
+    const whole = text.replace(this.#everyForm(), mask);
+    return whole.includes(ellipsis) ? this.#maskTorn(whole) : whole;
+  }
+
+  /** Who knows no secrets, as those who read a server's errors, may have cut a text in the middle of one. */
+  #maskTorn(text: string): string {
+    const forms = [...this.#forms].filter(({ length }) => length > leadLength);
+    if (forms.length === 0) return text;
+    this.#leads ??= everyPlaceOf(new Set(forms.map((form) => form.slice(0, leadLength))));
+    let masked = '';
+    let done = 0;
+    let end = -1;
+    for (const { index } of text.matchAll(this.#leads)) {
+      if (index < done) continue;
+      if (end < index) end = text.indexOf(ellipsis, index);
+      if (end === -1) break;
+      const piece = text.slice(index, end);
+      if (!forms.some((form) => form.startsWith(piece))) continue;
+      masked += text.slice(done, index) + mask;
+      done = end;
+    }
+    return masked + text.slice(done);
   }
 
   /**
@@ -62,13 +88,7 @@ export class Redactor {
 
   #everyForm(): RegExp {
     // Longest first, so that a secret that contains another is removed whole.
-    this.#pattern ??= new RegExp(
-      [...this.#forms]
-        .sort((a, b) => b.length - a.length)
-        .map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-        .join('|'),
-      'g',
-    );
+    this.#pattern ??= new RegExp(alternatives([...this.#forms].sort((a, b) => b.length - a.length)), 'g');
     return this.#pattern;
   }
 
@@ -87,4 +107,13 @@ export class Redactor {
   has(text: string): boolean {
     return this.redact(text) !== text;
   }
+}
+
+/** Finds each of the texts, wherever it begins, also within another. */
+function everyPlaceOf(texts: Iterable<string>): RegExp {
+  return new RegExp(`(?=${alternatives(texts)})`, 'g');
+}
+
+function alternatives(texts: Iterable<string>): string {
+  return Array.from(texts, (text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|');
 }

@@ -29,7 +29,10 @@ export class ScreenRelay {
 
   #screen(): Screen {
     return {
-      draw: (lines) => this.#send({ t: 'screen', lines }),
+      // Lines that come after it was given back would take it again.
+      draw: async (lines) => {
+        if (this.#onInput) await this.#send({ t: 'screen', lines });
+      },
       [Symbol.dispose]: () => {
         if (!this.#onInput) return;
         this.#onInput = undefined;

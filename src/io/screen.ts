@@ -211,7 +211,10 @@ export class TtyScreen implements Screen {
     stdin.off('data', this.#onData).off('end', this.#onGone);
     stdout.off('resize', this.#onResize);
     this.#give(false);
-    if (this.#lent) this.#lent[Symbol.dispose]();
+    if (this.#lent) {
+      stdin.off('error', this.#onGone);
+      this.#lent[Symbol.dispose]();
+    }
     // The listener for errors stays: a terminal that is gone fails every further call on it.
     else stdin.pause();
     this.#options.onClosed();

@@ -1,5 +1,5 @@
 /** The name of a call and mcpctl's own log, as a user meets them: from an error to the lines about it, in every front end. */
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -121,6 +121,27 @@ describe('mcpctl logs', () => {
       50, 3, 60, 60,
     ]);
     expect(await count('--since', '1ms')).toBe(0);
+  });
+
+  it('shows a line of a later version, with what that has written as objects', async () => {
+    await using home = await homeWith({ fault: faultServer() });
+    await runCli(['call', 'fault/tool-error'], { home });
+    const line = {
+      level: 'info',
+      time: '2026-01-01T00:00:00.000Z',
+      pid: 1,
+      msg: 'new',
+      a: { b: 1 },
+      c: ['d', 'e f', [2]],
+      g: null,
+    };
+    appendFileSync(logOf(home), `${JSON.stringify(line)}\n`);
+    const { stdout, stderr, code } = await runCli(['logs', '-n', '1'], { home });
+    expect({ stdout, stderr, code }).toEqual({
+      stdout: '2026-01-01T00:00:00.000Z  info   new a={"b":1} c=d,"e f",2 g=null\n',
+      stderr: '',
+      code: 0,
+    });
   });
 
   it('-f shows what other commands write, without a manager and with one; Ctrl-C ends it with 130', async () => {

@@ -76,7 +76,7 @@ describe('top on a terminal', () => {
     terminal.type(`${keys.down}${keys.down}`);
     await sees(terminal, /^gamma: UNAVAILABLE: .*no-such-program/m);
     terminal.type(keys.enter);
-    await sees(terminal, /^log of gamma {2}\(following\)\n.*\[mcpctl\] UNAVAILABLE/);
+    await sees(terminal, /^log of gamma {2}\(following, times in UTC\)\n.*\[mcpctl\] UNAVAILABLE/);
     terminal.type('q');
     await sees(terminal, /SERVER▲/);
 
@@ -180,6 +180,45 @@ describe('top on a terminal', () => {
       expect(await expectLeft(terminal, home, before, 4)).toMatch(message);
     },
   );
+
+  it('gives the screen back at Ctrl-C at once when the manager it is attached to hangs, in a shell and in a session', {
+    timeout: 60_000,
+  }, async () => {
+    await using home = await homeWith(three);
+    await using manager = await managerIn(home);
+    for (const words of [['top'], []]) {
+      await using terminal = startTerminal(words, { home, columns, rows });
+      if (words.length === 0) {
+        await sees(terminal, /^3 servers/m);
+        terminal.type('top\r');
+      }
+      await sees(terminal, /alpha +connected/);
+      process.kill(manager.up.pid, 'SIGSTOP');
+      terminal.type(keys.ctrlC);
+      await waitFor(() => !screenOf(terminal).isAlternate, { timeoutMs: 2_000 });
+      // As with any command: a second one leaves the session.
+      if (words.length === 0) terminal.type(keys.ctrlC);
+      expect((await terminal.exited).code).toBe(130);
+      process.kill(manager.up.pid, 'SIGCONT');
+    }
+  });
+
+  it('holds back what -v tells while it has the screen, unless stderr is a file: there it stands at once', {
+    timeout: 60_000,
+  }, async () => {
+    await using home = await homeWith({ alpha: faultServer() });
+    await using terminal = startShell(home);
+    const empty = await startTop(terminal, '-v');
+    terminal.type('q');
+    expect(await expectLeft(terminal, home, empty, 0)).toMatch(/^alpha: connected after/m);
+    terminal.type('clear\r');
+    await waitFor(() => screenOf(terminal).rows.length <= 1);
+    const before = await startTop(terminal, '-v 2>told');
+    await waitFor(async () => /^alpha: connected after/m.test(await notes(home, 'told')));
+    expect(screenOf(terminal).isAlternate).toBe(true);
+    terminal.type('q');
+    expect(await expectLeft(terminal, home, before, 0)).not.toContain('connected after');
+  });
 
   it('refuses a name that is not configured before it takes the screen', async () => {
     await using home = await homeWith(three);

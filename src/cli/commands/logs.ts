@@ -150,8 +150,8 @@ function isOwn(line: Line): line is OwnLogLine {
   return 'msg' in line;
 }
 
-/** As one word; what is more than one stands in quotes. */
+/** As one word; what is more than one stands in quotes. A later version may write objects: they stay JSON. */
 function shown(value: unknown): string {
-  if (typeof value === 'string') return /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
-  return Array.isArray(value) ? value.join(',') : String(value);
+  if (typeof value === 'string' && /^[^\s"=]+$/.test(value)) return value;
+  return Array.isArray(value) ? value.map(shown).join(',') : JSON.stringify(value);
 }

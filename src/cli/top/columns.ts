@@ -25,6 +25,8 @@ interface Cell {
 interface ColumnSpec {
   readonly head: (slots: number, slotMs: number) => string;
   readonly width: number;
+  /** Its width where there is room between columns. */
+  readonly wide?: number;
   readonly align?: 'right';
   readonly sort?: SortBy;
   readonly cell: (row: TopRow, context: CellContext) => Cell;
@@ -115,6 +117,8 @@ const specs = {
   pool: {
     head: () => 'POOL',
     width: 5,
+    // `10/10+256`: cut, such figures would be wrong ones.
+    wide: 9,
     cell: ({ pool: { inUse, open, waiting } }, { chalk }) => ({
       text: `${inUse}/${open}${waiting > 0 ? `+${waiting}` : ''}`,
       ...(waiting > 0 && { paint: chalk.yellow }),
@@ -161,11 +165,13 @@ const maxSlots = 20;
 
 /** The columns that fit into so many, by their usual widths alone, so that nothing jumps while figures change. */
 export function columnsFor(columns: number, longestName: number): { readonly columns: readonly Column[]; readonly gap: number } {
-  const gap = columns < tight ? 1 : 2;
+  const isTight = columns < tight;
+  const gap = isTight ? 1 : 2;
   const widths = new Map<Name, number>();
   let room = columns + gap;
   for (const name of importance) {
-    const width = Math.min(specs[name].width, columns);
+    const { width: least, wide = least }: ColumnSpec = specs[name];
+    const width = Math.min(isTight ? least : wide, columns);
     if (widths.size > 0 && width + gap > room) continue;
     widths.set(name, width);
     room -= width + gap;

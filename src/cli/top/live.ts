@@ -21,6 +21,8 @@ export interface LiveTopOptions {
 
 /** What changes a state is shown at once, at most so often, in milliseconds: a hundred servers may start at one moment. */
 const soonMs = 100;
+/** Lines of a log may come by the thousand: at most so often, in milliseconds, the new ones are drawn. */
+const linesMs = 50;
 const stateEvents: ReadonlySet<string> = new Set(['server-state', 'breaker-changed', 'config-changed', 'health-checked']);
 
 /** @throws `signal.reason` */
@@ -47,6 +49,7 @@ class LiveTop implements Disposable {
   #wake = () => {};
   #cancelTick: Cancel = () => {};
   #cancelSoon: Cancel | undefined;
+  #cancelLines: Cancel | undefined;
   #listening: Disposable | undefined;
 
   constructor(options: LiveTopOptions) {
@@ -84,6 +87,7 @@ class LiveTop implements Disposable {
     this.#isOver = true;
     this.#cancelTick();
     this.#cancelSoon?.();
+    this.#cancelLines?.();
     this.#listening?.[Symbol.dispose]();
     this.#options.context.signal.removeEventListener('abort', this.#onAbort);
     this.#log?.[Symbol.dispose]();
@@ -140,8 +144,9 @@ class LiveTop implements Disposable {
   #press(key: string): void {
     const rows = sorted(this.#data!.servers, this.#view.sort);
     const page = this.#view.page === 'log' ? logPageSize(this.#size.rows) : pageSize(this.#size.rows);
-    const { view, action } = press(this.#view, key, rows, page);
-    this.#view = { ...view, scrolled: Math.min(view.scrolled, this.#maxScrolled()) };
+    const scrolled = Math.min(this.#view.scrolled, this.#maxScrolled());
+    const { view, action } = press({ ...this.#view, scrolled }, key, rows, page);
+    this.#view = view;
     if (action) this.#do(action);
   }
 
@@ -172,22 +177,29 @@ class LiveTop implements Disposable {
     const { context, clock, stage } = this.#options;
     const { config } = context.manager;
     const file = config.servers.get(server)?.file;
-    // It went from the configuration since the last look.
-    if (file === undefined) return;
+    const cannot = (why: string) => {
+      this.#view = { ...this.#view, page: 'servers' };
+      this.#say(why);
+    };
     this.#log?.[Symbol.dispose]();
+    // Since the last look.
+    if (file === undefined) {
+      cannot(`${server} is not configured any more`);
+      return;
+    }
     this.#log = new LogTail(logPath(config.places.stateDir, server, file), clock, {
       onLine: (line) => {
         // Who reads further up goes on reading there.
         if (this.#view.scrolled > 0) {
           const more = logRows([line], this.#size.columns, stage.redact).length;
-          this.#view = { ...this.#view, scrolled: Math.min(this.#view.scrolled + more, this.#maxScrolled()) };
+          this.#view = { ...this.#view, scrolled: this.#view.scrolled + more };
         }
-        this.#changed();
+        this.#cancelLines ??= clock.after(linesMs, () => {
+          this.#cancelLines = undefined;
+          this.#changed();
+        });
       },
-      onProblem: (text) => {
-        this.#view = { ...this.#view, page: 'servers', message: text };
-        this.#changed();
-      },
+      onProblem: cannot,
     });
   }
 

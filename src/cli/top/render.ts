@@ -212,7 +212,7 @@ function logLines(view: TopView, style: TopStyle, log: readonly LogLine[]): stri
   const end = all.length - scrolled;
   const name = sanitizeLine(redact(view.selected ?? ''), maxText);
   const where = scrolled === 0 ? 'following' : `${scrolled} rows above the end`;
-  const title = chalk.bold(cut(`log of ${name}  (${where})`, columns));
+  const title = chalk.bold(cut(`log of ${name}  (${where}, times in UTC)`, columns));
   const body = all.slice(Math.max(0, end - shown), end);
   if (rows < tiny) return [title, ...body];
   const filled = body.length === 0 ? [cut('Nothing has been logged yet.', columns)] : body;

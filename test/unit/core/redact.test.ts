@@ -70,6 +70,43 @@ describe('a secret of several lines', () => {
   });
 });
 
+describe('a secret that was cut before', () => {
+  const redactor = new Redactor();
+  for (const secret of ['sk-live-abcdefghijklmnop', 'aabaabaabaabaac', 'p"quoted$&secret', 'short7x']) redactor.add(secret);
+
+  it('is masked from 8 characters on, in front of the ellipsis of a cut, each time', () => {
+    for (let length = 8; length < 24; length++)
+      expect(redactor.redact(`y${'sk-live-abcdefghijklmnop'.slice(0, length)}… and sk-live-a…`)).toBe(
+        'y[redacted]… and [redacted]…',
+      );
+    expect(redactor.redact('x p\\"quoted$… ')).toBe('x [redacted]… ');
+    // Its beginning begins within what looked like it.
+    expect(redactor.redact('aabaabaabaabaabaa…')).toBe('aab[redacted]…');
+  });
+
+  it.each([
+    'sk-live…',
+    'sk-live-x…',
+    'sk-live-abc …',
+    'sk-live-abcdef',
+    'sk-live-abc… x'.slice(0, 7),
+    'short7…',
+    '…',
+    '……sk-live…',
+  ])('is not seen in %j', (text) => expect(redactor.redact(text)).toBe(text));
+
+  it('is looked for in 16 MB of its beginnings in one pass: a second one for each would not end within the time of a test', () => {
+    const text = `${'sk-live-'.repeat(2 * 1024 ** 2)}…`;
+    expect(redactor.redact(text)).toHaveLength(text.length - 8 + '[redacted]'.length);
+  });
+
+  it('leaves a text alone when only short secrets are known', () => {
+    const short = new Redactor();
+    short.add('abc123');
+    expect(short.redact('abc12… …')).toBe('abc12… …');
+  });
+});
+
 describe('redactStart', () => {
   const secret = 'S3CR3T-abcdef';
   const redactor = new Redactor();

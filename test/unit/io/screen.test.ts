@@ -176,5 +176,7 @@ describe('the screen', () => {
     tty.emit('end');
     screen[Symbol.dispose]();
     expect([isLent, tty.isRaw, interrupts, process.kills]).toEqual([false, true, 1, []]);
+    // A session may show many views: none leaves a listener.
+    expect([tty.eventNames(), process.eventNames()]).toEqual([[], []]);
   });
 });

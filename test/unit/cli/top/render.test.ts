@@ -200,6 +200,13 @@ describe('the screen', () => {
     }
   });
 
+  it('has room for all figures of a busy pool from 100 columns on', () => {
+    const pool = { open: 10, idle: 0, inUse: 10, waiting: 256 };
+    const shown = (columns: number) => screenLines(dataOf(serverStatus('a', { pool })), firstView, styleOf(columns, 24))[3];
+    for (const columns of [100, 104, 120, 200]) expect(shown(columns)).toContain(' 10/10+256 ');
+    expect(shown(80)).toContain(' 10/1… ');
+  });
+
   it('shows the order by an arrow at its column', () => {
     const head = (by: 'calls' | 'errors' | 'latency', isReversed = false) =>
       screenLines(zooData, { ...firstView, sort: { by, isReversed } }, styleOf(80, 24))[2];
@@ -220,10 +227,10 @@ describe('the log on the screen', () => {
 
   it('ends with the last line, and with an older one when it is scrolled', () => {
     const lines = screenLines(zooData, view, styleOf(60, 10), log);
-    expect(lines[0]).toBe('log of calm  (following)');
+    expect(lines[0]).toBe('log of calm  (following, times in UTC)');
     expect(lines[8]).toBe('12:00:49 [mcpctl] line 49');
     const up = screenLines(zooData, { ...view, scrolled: 5 }, styleOf(60, 10), log);
-    expect([up[0], up[8]]).toEqual(['log of calm  (5 rows above the end)', '12:00:44 line 44']);
+    expect([up[0], up[8]]).toEqual(['log of calm  (5 rows above the end, times in UTC)', '12:00:44 line 44']);
     expect(screenLines(zooData, { ...view, scrolled: 1e9 }, styleOf(60, 10), log)[1]).toBe('12:00:00 line 0');
   });
 
