@@ -169,8 +169,11 @@ async function execute(
         ...(session.terminal.openUrl && { openUrl: session.terminal.openUrl }),
       }
     : { ...base, host: session.host(globals) };
-  const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) =>
-    print(verbatim ? data : session.redactor.redactData(data), args, module, globals, session, live);
+  const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) => {
+    // Masked last: without an escape sequence in its middle, a secret is whole again.
+    const safe = globals.json ? data : sanitizeData(data);
+    return print(verbatim ? safe : session.redactor.redactData(safe), args, module, globals, session, live);
+  };
   try {
     const { openScreen } = session.terminal;
     if (module.show && openScreen && !globals.json) {
@@ -307,6 +310,7 @@ function baseContext(
 }
 
 async function print(
+  /** Safe to show. */
   data: unknown,
   args: unknown,
   module: CommandModule,
@@ -317,7 +321,7 @@ async function print(
   const { terminal } = session;
   if (globals.json) return terminal.write(`${toSafeJson(data, live ? 0 : 2)}\n`);
   const color = hasColor(globals, session);
-  const text = module.text(sanitizeData(data), { columns: terminal.columns, color }, args);
+  const text = module.text(data, { columns: terminal.columns, color }, args);
   if (text === '') return;
   const clear = live && module.live !== 'append' && terminal.stdoutIsTerminal ? '\x1b[2J\x1b[H' : '';
   return terminal.write(`${clear}${text.endsWith('\n') ? text : `${text}\n`}`);

@@ -129,3 +129,16 @@ describe(`a server with ${attacks.length} hostile texts in everything it says`, 
     expect(JSON.parse(status.stdout)).toMatchObject({ servers: [{ serverInfo: { name: `hostile${all}`, version: all } }] });
   });
 });
+
+it('a secret that the server breaks with an escape sequence is masked all the same', async () => {
+  const secret = 'the-secret-of-ada-1234';
+  await using home = await homeWith({});
+  const file = await home.write('attacks.json', [`it is the-secret\x1b[0m-of-ada-1234`]);
+  const server = { command: process.execPath, args: [fixture('e2e-hostile.mjs'), file], env: { API_TOKEN: secret } };
+  await home.writeConfig({ mcpServers: { evil: server } });
+  for (const line of ['tools', 'tool evil/hostile', 'status --verbose']) {
+    const { stdout, stderr } = await runCli(line.split(' '), { home });
+    expect(stdout + stderr).not.toContain(secret);
+  }
+  expect((await runCli(['tool', 'evil/hostile'], { home })).stdout).toContain('it is [redacted]');
+});
