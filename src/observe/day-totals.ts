@@ -29,6 +29,7 @@ export interface DayTotalsOptions {
   readonly pid: number;
   /** The configuration file that defines a server: of two with one name, in two files, each counts on its own. */
   readonly fileOf: (server: string) => string | undefined;
+  readonly redact: (text: string) => string;
 }
 
 export class DayTotals implements TallySource {
@@ -47,7 +48,7 @@ export class DayTotals implements TallySource {
    * @throws the file system's errors; McpctlError `TIMEOUT` when the lock is not to be had
    */
   async add(events: readonly ManagerEvent[], connected: Set<string>): Promise<void> {
-    const counted = sumUp(events, connected);
+    const counted = sumUp(events, connected, this.#options.redact);
     if (counted.size === 0) return;
     const now = this.#now();
     const hour = new Date(now).getUTCHours();

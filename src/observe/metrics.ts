@@ -28,14 +28,16 @@ export class Metrics implements TallySource, Disposable {
   readonly startedAt: number;
   readonly #clock: Clock;
   readonly #servers = new Map<string, Counted>();
-  readonly #labels = new ToolLabels();
+  readonly #labels: ToolLabels;
   readonly #history = new History();
   #listening: Subscription | undefined;
   readonly #waiting: CountedEvent[] = [];
   #cancelWait: Cancel | undefined;
 
-  constructor(clock: Clock) {
+  /** @param redact takes secrets out of names that servers chose */
+  constructor(clock: Clock, redact?: (text: string) => string) {
     this.#clock = clock;
+    this.#labels = new ToolLabels(redact);
     this.startedAt = this.#now();
   }
 

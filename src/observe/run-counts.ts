@@ -12,6 +12,7 @@ export interface RunCountsOptions {
   readonly pid: number;
   /** The configuration file that defines a server. */
   readonly fileOf: (server: string) => string | undefined;
+  readonly redact: (text: string) => string;
   readonly onWriteFailure: OnWriteFailure;
 }
 

@@ -5,10 +5,17 @@ import { newTally, type Tally } from './tally.js';
 import { countRow, countTool, isCounted } from './tally-events.js';
 import { ToolLabels } from './tool-labels.js';
 
-/** @param connected servers that were connected before; those that connect are added */
-export function sumUp(events: readonly ManagerEvent[], connected: Set<string>): Map<string, Tally> {
+/**
+ * @param connected servers that were connected before; those that connect are added
+ * @param redact takes secrets out of names that servers chose
+ */
+export function sumUp(
+  events: readonly ManagerEvent[],
+  connected: Set<string>,
+  redact: (text: string) => string,
+): Map<string, Tally> {
   const tallies = new Map<string, Tally>();
-  const labels = new ToolLabels();
+  const labels = new ToolLabels(redact);
   for (const event of events) {
     if (!isCounted(event)) continue;
     const { server } = event;
