@@ -217,6 +217,7 @@ async function openManager(globals: GlobalOptions, kind: 'command' | 'view' | 'r
     pid,
     fileOf: (server) => own.config.servers.get(server)?.file,
     problem: configurationProblem,
+    redact: (text) => redactor.redact(text),
     onWriteFailure,
   }).start();
   if (longLived) void watchConfiguration(own, cwd);

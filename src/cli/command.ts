@@ -113,7 +113,7 @@ export interface HostContext extends Pick<CommandContext, 'signal' | 'note' | 'a
 export interface Outcome<D> {
   readonly data: D;
   readonly error?: McpctlError;
-  /** The data is the user's own, asked for by name: it is printed as it came, and secrets in it are not masked. */
+  /** It is printed as it came, and secrets in it are not masked: it is the user's own, asked for by name, or has none. */
   readonly verbatim?: boolean;
 }
 

@@ -11,7 +11,8 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-const gap = 2;
+/** Between two columns. */
+export const gap = 2;
 const minFlexible = 12;
 
 export function paint(color: boolean): ChalkInstance {

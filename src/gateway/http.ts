@@ -14,12 +14,14 @@ export interface HttpEndpointOptions {
   readonly options: MetricsOptions;
   /** Told where the endpoint is. */
   readonly observation: Pick<Observation, 'exposition' | 'health' | 'endpoint'>;
-  readonly redactor: Pick<Redactor, 'redactData'>;
+  readonly redactor: Pick<Redactor, 'redact' | 'redactData'>;
 }
 
 /** A client is one that reads a few kilobytes now and then. */
-const bounds = { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 8 * 1024 } as const;
+const bounds = { headersTimeout: 5_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 } as const;
 const maxConnections = 64;
+/** A connection on which nothing moves is one whose client does not read: it may not keep the place of others. In milliseconds. */
+const stalledMs = 5_000;
 
 interface Answer {
   readonly status: number;
@@ -40,6 +42,9 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#token = token === null ? undefined : digest(token);
     this.#server = createServer({ ...bounds }, (request, response) => void this.#serve(request, response));
     this.#server.maxConnections = maxConnections;
+    this.#server.timeout = stalledMs;
+    // Or thousands of requests in one packet would all be answered.
+    this.#server.maxRequestsPerSocket = 1;
   }
 
   /**
@@ -82,7 +87,7 @@ export class HttpEndpoint implements AsyncDisposable {
     try {
       answer = this.#refusal(request) ?? (await this.#answer(request));
     } catch (error) {
-      answer = problem(500, rootMessage(error).slice(0, 200));
+      answer = problem(500, this.#options.redactor.redact(rootMessage(error)).slice(0, 200));
     }
     const { status, type = 'application/json; charset=utf-8', body, headers } = answer;
     response.writeHead(status, {
@@ -91,7 +96,7 @@ export class HttpEndpoint implements AsyncDisposable {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       'content-security-policy': "default-src 'none'",
-      ...(status >= 400 && status !== 503 ? { connection: 'close' } : {}),
+      connection: 'close',
       ...headers,
     });
     response.end(request.method === 'HEAD' ? undefined : body);

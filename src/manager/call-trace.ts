@@ -99,7 +99,10 @@ function serverAttributes(config: ServerConfig): Attributes {
 function addressOf({ definition }: ServerConfig): Attributes {
   if (definition.type === 'stdio' || !URL.canParse(definition.url)) return {};
   const { hostname, port, protocol } = new URL(definition.url);
-  return { 'server.address': hostname, 'server.port': Number(port || (protocol === 'https:' ? 443 : 80)) };
+  return {
+    'server.address': hostname.replace(/^\[|\]$/g, ''),
+    'server.port': Number(port || (protocol === 'https:' ? 443 : 80)),
+  };
 }
 
 /** Without `mcp.session.id`: whoever knows it can speak in the session. */

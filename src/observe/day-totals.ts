@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.js';
 import { readTextIfExists, writeFileAtomic } from '../io/atomic-file.js';
 import { withFileLock } from '../io/file-lock.js';
 import { ensureFolder } from '../io/folders.js';
-import type { ManagerEvent } from '../manager/server-status.js';
+import type { CountedEvent } from './counted-events.js';
 import { sumUp } from './sum-up.js';
 import { addTally, callsOf, newTally, type Tally, type ToolCounts, width } from './tally.js';
 import { type Reading, type ServerReading, seriesLength, type TallySource } from './tally-source.js';
@@ -29,6 +29,7 @@ export interface DayTotalsOptions {
   readonly pid: number;
   /** The configuration file that defines a server: of two with one name, in two files, each counts on its own. */
   readonly fileOf: (server: string) => string | undefined;
+  readonly redact: (text: string) => string;
 }
 
 export class DayTotals implements TallySource {
@@ -46,8 +47,8 @@ export class DayTotals implements TallySource {
    * @param connected servers that were connected before; those that connect are added
    * @throws the file system's errors; McpctlError `TIMEOUT` when the lock is not to be had
    */
-  async add(events: readonly ManagerEvent[], connected: Set<string>): Promise<void> {
-    const counted = sumUp(events, connected);
+  async add(events: readonly CountedEvent[], connected: Set<string>): Promise<void> {
+    const counted = sumUp(events, connected, this.#options.redact);
     if (counted.size === 0) return;
     const now = this.#now();
     const hour = new Date(now).getUTCHours();

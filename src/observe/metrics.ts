@@ -3,10 +3,11 @@
 import type { Cancel, Clock } from '../core/clock.js';
 import type { Emitter, Subscription } from '../core/events.js';
 import type { ManagerEvent } from '../manager/server-status.js';
+import { type CountedEvent, isCounted } from './counted-events.js';
 import { History, historyHours, slotMs } from './history.js';
 import { firstSlot, type RecentLatency, recentOf } from './recent.js';
 import { add, callsOf, difference, newTally, type Row, type Tally } from './tally.js';
-import { type CountedEvent, countRow, countTool, isCounted } from './tally-events.js';
+import { countRow, countTool } from './tally-events.js';
 import { type Reading, type ServerReading, seriesLength, type TallySource } from './tally-source.js';
 import { ToolLabels } from './tool-labels.js';
 
@@ -28,14 +29,18 @@ export class Metrics implements TallySource, Disposable {
   readonly startedAt: number;
   readonly #clock: Clock;
   readonly #servers = new Map<string, Counted>();
-  readonly #labels = new ToolLabels();
+  readonly #labels: ToolLabels;
   readonly #history = new History();
+  /** Removed from the configuration: their last calls end a little later, and count no more. */
+  readonly #removed = new Set<string>();
   #listening: Subscription | undefined;
   readonly #waiting: CountedEvent[] = [];
   #cancelWait: Cancel | undefined;
 
-  constructor(clock: Clock) {
+  /** @param redact takes secrets out of names that servers chose */
+  constructor(clock: Clock, redact?: (text: string) => string) {
     this.#clock = clock;
+    this.#labels = new ToolLabels(redact);
     this.startedAt = this.#now();
   }
 
@@ -48,6 +53,7 @@ export class Metrics implements TallySource, Disposable {
       } else if (event.type === 'config-changed') {
         this.#countWaiting();
         for (const name of event.removed) this.#forget(name);
+        for (const name of event.added) this.#removed.delete(name);
       }
     });
     return this;
@@ -70,6 +76,7 @@ export class Metrics implements TallySource, Disposable {
 
   /** @param at epoch milliseconds */
   #count(event: CountedEvent, at: number): void {
+    if (this.#removed.has(event.server)) return;
     const counted = this.#of(event.server);
     countRow(counted.total.row, event, counted.wasConnected);
     countRow(this.#history.slot(event.server, at), event, counted.wasConnected);
@@ -152,6 +159,7 @@ export class Metrics implements TallySource, Disposable {
   }
 
   #forget(server: string): void {
+    this.#removed.add(server);
     this.#servers.delete(server);
     this.#labels.forget(server);
     this.#history.forget(server);

@@ -26,6 +26,8 @@ export interface ObservationOptions {
   readonly fileOf: (server: string) => string | undefined;
   /** What is wrong with the configuration on disk; null = it is in force. */
   readonly problem: () => string | null;
+  /** Takes secrets out of names that servers chose. */
+  readonly redact: (text: string) => string;
   readonly onWriteFailure: OnWriteFailure;
 }
 
@@ -49,9 +51,9 @@ export class Observation implements AsyncDisposable {
 
   /** Begins to count. Resolves when nothing that happens from now on is missed. */
   async start(): Promise<this> {
-    const { manager, clock } = this.#options;
+    const { manager, clock, redact } = this.#options;
     if (manager.longLived) {
-      this.#metrics = import('./metrics.js').then(({ Metrics }) => new Metrics(clock).listen(manager.events));
+      this.#metrics = import('./metrics.js').then(({ Metrics }) => new Metrics(clock, redact).listen(manager.events));
       await this.#metrics;
     } else this.#run = new RunCounts(this.#options).listen(manager.events);
     return this;

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.js';
 import type { Emitter, Subscription } from '../core/events.js';
 import type { ManagerEvent } from '../manager/server-status.js';
 import type { OnWriteFailure } from '../state/write-failures.js';
+import { type CountedEvent, isCounted } from './counted-events.js';
 import type { DayTotals } from './day-totals.js';
 
 export interface RunCountsOptions {
@@ -12,23 +13,16 @@ export interface RunCountsOptions {
   readonly pid: number;
   /** The configuration file that defines a server. */
   readonly fileOf: (server: string) => string | undefined;
+  readonly redact: (text: string) => string;
   readonly onWriteFailure: OnWriteFailure;
 }
 
 /** A long script writes in between. */
 const maxWaiting = 1000;
 
-const counted: ReadonlySet<ManagerEvent['type']> = new Set<ManagerEvent['type']>([
-  'call-finished',
-  'call-retry',
-  'server-state',
-  'tools-listed',
-  'breaker-changed',
-]);
-
 export class RunCounts implements AsyncDisposable {
   readonly #options: RunCountsOptions;
-  #waiting: ManagerEvent[] = [];
+  #waiting: CountedEvent[] = [];
   /** Servers that were connected in this run: once more is a restart. */
   readonly #connected = new Set<string>();
   #writing: Promise<void> = Promise.resolve();
@@ -40,7 +34,7 @@ export class RunCounts implements AsyncDisposable {
 
   listen(events: Emitter<ManagerEvent>): this {
     this.#listening = events.onAny((event) => {
-      if (!counted.has(event.type)) return;
+      if (!isCounted(event)) return;
       this.#waiting.push(event);
       if (this.#waiting.length >= maxWaiting) void this.flush();
     });
@@ -63,7 +57,7 @@ export class RunCounts implements AsyncDisposable {
     return this.#writing;
   }
 
-  async #write(events: readonly ManagerEvent[]): Promise<void> {
+  async #write(events: readonly CountedEvent[]): Promise<void> {
     const { DayTotals } = await import('./day-totals.js');
     await new DayTotals(this.#options).add(events, this.#connected);
   }

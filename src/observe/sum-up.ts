@@ -1,16 +1,22 @@
 /** Adds up the events of one run. */
 
-import type { ManagerEvent } from '../manager/server-status.js';
+import type { CountedEvent } from './counted-events.js';
 import { newTally, type Tally } from './tally.js';
-import { countRow, countTool, isCounted } from './tally-events.js';
+import { countRow, countTool } from './tally-events.js';
 import { ToolLabels } from './tool-labels.js';
 
-/** @param connected servers that were connected before; those that connect are added */
-export function sumUp(events: readonly ManagerEvent[], connected: Set<string>): Map<string, Tally> {
+/**
+ * @param connected servers that were connected before; those that connect are added
+ * @param redact takes secrets out of names that servers chose
+ */
+export function sumUp(
+  events: readonly CountedEvent[],
+  connected: Set<string>,
+  redact: (text: string) => string,
+): Map<string, Tally> {
   const tallies = new Map<string, Tally>();
-  const labels = new ToolLabels();
+  const labels = new ToolLabels(redact);
   for (const event of events) {
-    if (!isCounted(event)) continue;
     const { server } = event;
     let tally = tallies.get(server);
     if (!tally) {

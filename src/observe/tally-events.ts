@@ -1,14 +1,8 @@
-/** Which events count, and where: the one place that turns what the manager tells into numbers. */
+/** Where events count: the one place that turns what the manager tells into numbers. */
 
-import type { ManagerEvent } from '../manager/server-status.js';
+import type { CountedEvent } from './counted-events.js';
 import { breakerColumn, column, observe, outcomeColumn, type Row, type Tally } from './tally.js';
 import type { ToolLabels } from './tool-labels.js';
-
-/** Events that count; a run that saw none of them has nothing to write down. */
-export type CountedEvent = Extract<
-  ManagerEvent,
-  { type: 'call-finished' | 'call-retry' | 'server-state' | 'tools-listed' | 'breaker-changed' }
->;
 
 /** Adds an event to a row. `isRestart`: the server was connected before. */
 export function countRow(row: Row, event: CountedEvent, isRestart: boolean): void {
@@ -50,16 +44,4 @@ export function countTool({ tools }: Tally, labels: ToolLabels, event: CountedEv
     tools.set(label, counts);
   }
   counts[event.outcome === 'ok' ? 0 : 1]++;
-}
-
-const counted: ReadonlySet<string> = new Set<CountedEvent['type']>([
-  'call-finished',
-  'call-retry',
-  'server-state',
-  'tools-listed',
-  'breaker-changed',
-]);
-
-export function isCounted(event: ManagerEvent): event is CountedEvent {
-  return counted.has(event.type) && (event.type !== 'server-state' || event.to === 'connected' || event.from === 'connecting');
 }

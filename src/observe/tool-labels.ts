@@ -8,8 +8,14 @@ export const toolLabelLimits = { perServer: 200, altogether: 500, length: 128 } 
 export const otherTools = 'other';
 
 export class ToolLabels {
+  readonly #redact: (text: string) => string;
   readonly #servers = new Map<string, Map<string, string>>();
   #count = 0;
+
+  /** @param redact takes secrets out, which a server that was told one could call its tools by */
+  constructor(redact: (text: string) => string = (text) => text) {
+    this.#redact = redact;
+  }
 
   /** The label of a tool: its name for the first 200 of a server and 500 altogether that are called, `other` for the rest. */
   labelOf(server: string, tool: string): string {
@@ -21,7 +27,8 @@ export class ToolLabels {
     const known = labels.get(tool);
     if (known !== undefined) return known;
     if (labels.size >= toolLabelLimits.perServer || this.#count >= toolLabelLimits.altogether) return otherTools;
-    const label = wellFormed(sanitizeLine(tool, toolLabelLimits.length)) || otherTools;
+    // Before it is cut: half of a secret is one that nobody recognises.
+    const label = wellFormed(sanitizeLine(this.#redact(tool), toolLabelLimits.length)) || otherTools;
     labels.set(tool, label);
     this.#count++;
     return label;

@@ -89,7 +89,16 @@ describe('doctor on a program', () => {
 
   it('that starts and never answers: INITIALIZE_TIMEOUT, exit 6', async () => {
     await using home = await web({ ...faultServer('deaf'), timeouts: { initialize: '1s' } });
-    await expectFinding(home, { step: 'initialize', code: 'INITIALIZE_TIMEOUT', exit: 6, skipped: ['list'] });
+    const { servers } = await expectFinding(home, {
+      step: 'initialize',
+      code: 'INITIALIZE_TIMEOUT',
+      exit: 6,
+      skipped: ['list'],
+    });
+    // The wait belongs to this step, although the one before it has waited.
+    const ms = Object.fromEntries(servers[0]!.steps.map((step) => [step.step, step.ms]));
+    expect(ms.initialize).toBeGreaterThanOrEqual(1_000);
+    expect(ms.spawn).toBeLessThan(ms.initialize!);
   });
 
   it('whose variable is not set: VARIABLE_MISSING, exit 9; whose secret stands in the file: a warning, exit 0', async () => {

@@ -8,7 +8,7 @@ import type { HealthReport } from '../../src/observe/health.js';
 import type { MetricsReport } from '../../src/observe/report.js';
 import { needs } from '../support/needs.js';
 import { runCli } from '../support/run-cli.js';
-import type { TempHome } from '../support/temp-home.js';
+import { type TempHome, tempHome } from '../support/temp-home.js';
 import { startTerminal } from '../support/terminal.js';
 import { waitFor } from '../support/wait-for.js';
 import { documentOf, errorOf, faultServer, homeWith } from './kit.js';
@@ -122,6 +122,20 @@ async function offered(metrics: object = {}, env: Record<string, string> = {}) {
   return { ...it, url: endpoint!, port, raw, [Symbol.asyncDispose]: () => it[Symbol.asyncDispose]() };
 }
 
+/** A server over stdio whose one tool is called like the token it was given. */
+const serverWithTool = `
+import { createInterface } from 'node:readline';
+const answers = {
+  initialize: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'it', version: '1' } },
+  'tools/list': { tools: [{ name: process.env.API_TOKEN, inputSchema: { type: 'object' } }] },
+  'tools/call': { content: [] },
+};
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method } = JSON.parse(line);
+  if (id !== undefined) process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result: answers[method] ?? {} }) + '\\n');
+});
+`;
+
 const paths = ['/metrics', '/health', '/health/live', '/health/ready'];
 
 describe('the endpoint of up', () => {
@@ -146,6 +160,28 @@ describe('the endpoint of up', () => {
     expect((await figures(it.run, 'metrics --since 5m --reset --json')).servers[0]).toMatchObject({ calls: 2, tools: null });
     expect((await figures(it.run)).servers[0]!.calls).toBe(0);
     expect(await (await fetch(`${it.url}/metrics`)).text()).toContain('mcp_client_calls_total{server="fault"} 2\n');
+  });
+
+  it('and the files of the day tell no secret that a server calls its tool by, and passwords that are common words spoil nothing', async () => {
+    await using home = await tempHome();
+    const script = await home.write('server.mjs', serverWithTool);
+    const env = { API_TOKEN: 'a-t0ken-of-somebody', PASSWORD: 'counter' };
+    await home.writeConfig({ mcpServers: { it: { command: process.execPath, args: [script], env } }, metrics: { port: 0 } });
+    const run = one(home);
+    for (const isUp of [false, true]) {
+      await using manager = isUp ? await managerIn(home) : undefined;
+      expect((await runCli(['call', 'it', env.API_TOKEN], { home })).code).toBe(0);
+      const { stdout } = await run('metrics --format prometheus');
+      expect(stdout).toContain('mcp_tool_executions_total{server="it",tool_name="[redacted]",status="success"} 1\n');
+      expect(stdout).toContain('# TYPE mcp_client_calls_total counter\n');
+      if (!manager) continue;
+      const { endpoint } = documentOf(await run('health --json')) as HealthReport;
+      const text = await (await fetch(`${endpoint}/metrics`)).text();
+      expect(text).toContain('{server="it",tool_name="[redacted]",status="success"} 1\n');
+      expect(text).not.toContain(env.API_TOKEN);
+    }
+    for (const file of await dayFiles(home))
+      expect(await readFile(join(home.stateDir, 'metrics', file), 'utf8')).not.toContain(env.API_TOKEN);
   });
 
   it('passes promtool check metrics', needs('prometheus'), async () => {

@@ -27,6 +27,7 @@ it('10 000 tools with hostile names that are called make at most 2000 series, an
     pid: process.pid,
     fileOf: () => undefined,
     problem: () => null,
+    redact: (text) => text,
     onWriteFailure: () => {},
   }).start();
   await it.connect();
@@ -46,7 +47,7 @@ it('10 000 tools with hostile names that are called make at most 2000 series, an
   await using endpoint = await HttpEndpoint.open({
     options: { ...defaultMetrics, port: 0 },
     observation,
-    redactor: { redactData: (data) => data },
+    redactor: { redact: (text) => text, redactData: (data) => data },
   });
   const bytes = Buffer.from(await (await fetch(`${endpoint.url}/metrics`)).arrayBuffer());
   const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: bytes, encoding: 'utf8' });

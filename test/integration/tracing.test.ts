@@ -398,7 +398,7 @@ describe('a collector that', () => {
     await using gone = await startHttpServer(() => {});
     await gone[Symbol.asyncDispose]();
     await using it = await traced(faultServer(), {
-      more: { OTEL_EXPORTER_OTLP_ENDPOINT: gone.url, OTEL_BSP_SCHEDULE_DELAY: '60000' },
+      more: { OTEL_EXPORTER_OTLP_ENDPOINT: gone.url, OTEL_BSP_SCHEDULE_DELAY: '60000', OTEL_METRIC_EXPORT_INTERVAL: '60000' },
     });
     await it.call('echo');
     await it.end();

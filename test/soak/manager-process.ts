@@ -130,6 +130,7 @@ const observation = await new Observation({
   pid: process.pid,
   fileOf: () => undefined,
   problem: () => null,
+  redact: (text) => text,
   onWriteFailure,
 }).start();
 const session: Session = {

@@ -70,11 +70,12 @@ export async function checkInitialize(subject: Subject): Promise<Finding> {
     return found('OK', `connected: ${aboutSession(protocol, serverInfo)}`);
   }
   try {
-    const { connection, ms } = await subject.open();
-    return { ...found('OK', aboutSession(connection.protocol, connection.serverInfo)), ms };
+    const { protocol, serverInfo } = await subject.open();
+    return { ...found('OK', aboutSession(protocol, serverInfo)), ms: subject.openingMs };
   } catch (error) {
     if (!(error instanceof McpctlError)) throw error;
-    return foundError(initializeCodes[error.code] ?? 'INITIALIZE_FAILED', withHint(error, subject.server.name));
+    const code = initializeCodes[error.code] ?? 'INITIALIZE_FAILED';
+    return { ...foundError(code, withHint(error, subject.server.name)), ms: subject.openingMs };
   }
 }
 
@@ -91,7 +92,7 @@ export async function checkList(subject: Subject, signal: AbortSignal): Promise<
   try {
     const { tools } = subject.isRunning
       ? await subject.managed.listTools(signal, true)
-      : await (await subject.open()).connection.listTools(signal);
+      : await (await subject.open()).listTools(signal);
     return found('OK', tools.length === 1 ? '1 tool' : `${tools.length} tools`);
   } catch (error) {
     signal.throwIfAborted();

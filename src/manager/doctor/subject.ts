@@ -37,8 +37,10 @@ export class Subject implements AsyncDisposable {
   wantsLogin = false;
   challenge: Challenge | null = null;
   authorizationServer: AuthorizationServer | undefined;
+  /** How long it took until a session was open, or was not to be had, in milliseconds. */
+  openingMs = 0;
   readonly #closing = new AbortController();
-  #opening: Promise<{ connection: Connection; ms: number }> | undefined;
+  #opening: Promise<Connection> | undefined;
 
   constructor(
     readonly parts: DoctorParts,
@@ -75,12 +77,12 @@ export class Subject implements AsyncDisposable {
   }
 
   /** Opens a session of our own, once. @throws McpctlError as `openConnection` */
-  open(): Promise<{ connection: Connection; ms: number }> {
+  open(): Promise<Connection> {
     this.#opening ??= this.#open();
     return this.#opening;
   }
 
-  async #open(): Promise<{ connection: Connection; ms: number }> {
+  async #open(): Promise<Connection> {
     const { clock, openConnection, logins, events, groups, env, stop, clientVersion } = this.parts;
     const { server } = this;
     const startedAt = clock.now();
@@ -89,7 +91,7 @@ export class Subject implements AsyncDisposable {
       this.#closing.abort(new McpctlError('TIMEOUT', `Server "${server.name}" did not answer within ${limitMs / 1000} s`)),
     );
     try {
-      const connection = await openConnection({
+      return await openConnection({
         ...{ server, groups, env, stop, clock, clientVersion },
         // Nothing is taken for granted: what is remembered may be what is wrong.
         remembered: Promise.resolve(undefined),
@@ -97,8 +99,8 @@ export class Subject implements AsyncDisposable {
         signal: this.#closing.signal,
         onStderr: (line, isCut) => events.emit({ type: 'server-stderr', server: server.name, line, isCut }),
       });
-      return { connection, ms: clock.now() - startedAt };
     } finally {
+      this.openingMs = clock.now() - startedAt;
       cancel();
     }
   }
@@ -107,7 +109,7 @@ export class Subject implements AsyncDisposable {
     this.socket?.destroy();
     this.#closing.abort(new McpctlError('CANCELLED', 'The examination is over'));
     const opened = await this.#opening?.catch(() => undefined);
-    await opened?.connection[Symbol.asyncDispose]();
+    await opened?.[Symbol.asyncDispose]();
   }
 }
 

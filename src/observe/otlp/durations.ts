@@ -1,6 +1,6 @@
 /** `mcp.client.operation.duration`: how long requests took from the moment they were sent, as a histogram for each set of attributes. */
 
-import { otherTools, ToolLabels } from '../tool-labels.js';
+import { ToolLabels } from '../tool-labels.js';
 import type { AttributeValue, SpanRecord } from './span.js';
 
 /** Upper bounds in seconds (semantic conventions for MCP, "mcp.client.operation.duration"). */
@@ -40,9 +40,9 @@ export class Durations {
   readonly #labels = new ToolLabels();
   #series = new Map<string, Histogram>();
 
-  /** Counts a request that has ended; one that was never sent took no time. */
-  add({ sentAt, endedAt, attributes }: SpanRecord): void {
-    if (sentAt === undefined) return;
+  /** Counts a request that has ended. @returns false for one that was never sent: it took no time */
+  add({ sentAt, endedAt, attributes }: SpanRecord): boolean {
+    if (sentAt === undefined) return false;
     const seconds = Math.max(0, endedAt - sentAt) / 1000;
     const histogram = this.#histogramOf(this.#setOf(attributes));
     histogram.count++;
@@ -51,6 +51,7 @@ export class Durations {
     histogram.max = Math.max(histogram.max, seconds);
     const bucket = durationBounds.findIndex((bound) => seconds <= bound);
     histogram.buckets[bucket === -1 ? durationBounds.length : bucket]!++;
+    return true;
   }
 
   get all(): readonly Histogram[] {
@@ -82,8 +83,7 @@ export class Durations {
     const set: Record<string, AttributeValue> = {};
     for (const name of kept) if (attributes[name] !== undefined) set[name] = attributes[name];
     const tool = set['gen_ai.tool.name'];
-    if (tool !== undefined)
-      set['gen_ai.tool.name'] = this.#labels.labelOf(String(set['mcpctl.server']), String(tool)) || otherTools;
+    if (tool !== undefined) set['gen_ai.tool.name'] = this.#labels.labelOf(String(set['mcpctl.server']), String(tool));
     return set;
   }
 

@@ -70,7 +70,7 @@ export class Otlp implements Telemetry {
     const limit = new Promise<void>((resolve) => {
       cancel = clock.after(Math.max(0, this.#endsAt! - clock.now()), resolve);
     });
-    const sent = Promise.all([this.#spans?.send(), this.#durations?.send()]);
+    const sent = Promise.all([this.#spans?.send(), this.#durations?.flush()]);
     const isInTime = await Promise.race([sent.then(() => true), limit.then(() => false)]);
     cancel();
     if (!isInTime) this.#trouble ??= { place: this.#deliveries[0]!.place, why: `no answer within ${endMs / 1000} s` };

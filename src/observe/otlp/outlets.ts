@@ -47,33 +47,37 @@ export class SpanOutlet {
   send(): Promise<void> {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#sending ??= this.#send().finally(() => {
+    this.#sending ??= this.#send().then((nextMs) => {
       this.#sending = undefined;
+      if (this.#waiting.length > 0) this.#sendIn(nextMs);
     });
     return this.#sending;
   }
 
-  async #send(): Promise<void> {
+  /** @returns when to send what is left, or has come meanwhile, in milliseconds */
+  async #send(): Promise<number> {
     const { delivery, settings, context, onTrouble } = this.#parts;
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice(0, settings.spanBatch);
       const answer = await delivery.post(tracesMessage(batch, context));
       if (answer.outcome !== 'ok') onTrouble(delivery.place, answer.why);
-      if (answer.outcome === 'later') return this.#later(answer);
+      if (answer.outcome === 'later') return this.#waitAfter(answer);
       this.#failures = 0;
       this.#waiting.splice(0, batch.length);
       if (answer.outcome === 'never') this.dropped += batch.length;
     }
+    return settings.spanDelayMs;
   }
 
-  #later({ retryAfterMs }: Extract<Delivered, { outcome: 'later' }>): void {
+  #waitAfter({ retryAfterMs }: Extract<Delivered, { outcome: 'later' }>): number {
     const { spanDelayMs } = this.#parts.settings;
     this.#failures++;
-    this.#sendIn(Math.min(longestWaitMs, Math.max(retryAfterMs ?? 0, spanDelayMs * 2 ** Math.min(this.#failures, 10))));
+    return Math.min(longestWaitMs, Math.max(retryAfterMs ?? 0, spanDelayMs * 2 ** Math.min(this.#failures, 10)));
   }
 
   #sendIn(ms: number): void {
-    if (this.#sending && this.#failures === 0) return;
+    // What comes while something is sent goes with it, or waits as long as the collector has to be left alone.
+    if (this.#sending) return;
     this.#cancelTimer ??= this.#parts.clock.after(ms, () => void this.send(), { background: true });
   }
 
@@ -90,6 +94,8 @@ export class DurationOutlet {
   readonly #temporality: 'cumulative' | 'delta';
   readonly #durations = new Durations();
   #from: number;
+  /** Something was counted that no collector has taken. */
+  #isNew = false;
   #sending: Promise<void> | undefined;
   #cancelTimer: Cancel | undefined;
   #isClosed = false;
@@ -101,33 +107,48 @@ export class DurationOutlet {
   }
 
   add(span: SpanRecord): void {
-    this.#durations.add(span);
-    this.#cancelTimer ??= this.#parts.clock.after(this.#parts.settings.metricIntervalMs, () => void this.send(), {
-      background: true,
-    });
+    if (!this.#durations.add(span)) return;
+    this.#isNew = true;
+    this.#sendSoon();
   }
 
-  /** Sends what was counted. Never rejects. */
+  /** Sends everything, also what is counted while a message is under way. Never rejects. */
+  async flush(): Promise<void> {
+    await this.#sending;
+    await this.send();
+  }
+
+  /** Sends what was counted, unless that was taken already. Never rejects. */
   send(): Promise<void> {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#sending ??= this.#send().finally(() => {
       this.#sending = undefined;
+      if (this.#isNew) this.#sendSoon();
     });
     return this.#sending;
   }
 
   async #send(): Promise<void> {
+    if (!this.#isNew) return;
+    this.#isNew = false;
     const { delivery, clock, context, onTrouble } = this.#parts;
     const temporality = this.#temporality;
     const histograms = temporality === 'delta' ? this.#durations.take() : this.#durations.all;
-    if (histograms.length === 0) return;
     const [from, to] = [this.#from, clock.date().getTime()];
     const answer = await delivery.post(metricsMessage(histograms, { from, to, temporality }, context));
     if (answer.outcome !== 'ok') onTrouble(delivery.place, answer.why);
+    if (answer.outcome === 'later') this.#isNew = true;
     if (temporality === 'cumulative') return;
-    if (answer.outcome === 'later' && !this.#isClosed) this.#durations.putBack(histograms);
+    if (answer.outcome === 'later') this.#durations.putBack(histograms);
     else this.#from = to;
+  }
+
+  #sendSoon(): void {
+    if (this.#isClosed) return;
+    this.#cancelTimer ??= this.#parts.clock.after(this.#parts.settings.metricIntervalMs, () => void this.send(), {
+      background: true,
+    });
   }
 
   close(): void {

@@ -97,11 +97,16 @@ describe('the figures of a manager', () => {
     expect((await read()).calls).toBe(1004);
   });
 
-  it('are dropped with a server that is removed', async () => {
+  it('are dropped with a server that is removed, count none of its calls that end later, and begin anew when it is back', async () => {
     const { events, call, read } = counting();
     call();
     events.emit({ type: 'config-changed', added: [], removed: ['a'], changed: [] });
     expect((await read()).calls).toBe(0);
+    call();
+    expect((await read()).calls).toBe(0);
+    events.emit({ type: 'config-changed', added: ['a'], removed: [], changed: [] });
+    call();
+    expect((await read()).calls).toBe(1);
   });
 });
 

@@ -90,6 +90,16 @@ describe('labels of tools', () => {
     expect(labels.labelOf('a', 'x\u001b[31m\u202e')).not.toMatch(/[\u001b\u202e]/);
     expect(labels.labelOf('a', 'y'.repeat(10_000)).length).toBeLessThanOrEqual(129);
   });
+
+  it('have no secret, also where one would be cut in half, and names that differ in nothing else are one', () => {
+    const secrets = ['s3cret-token', `${'long'.repeat(50)}`];
+    const labels = new ToolLabels((text) => secrets.reduce((all, secret) => all.replaceAll(secret, '[redacted]'), text));
+    expect([...secrets, `get ${secrets[0]}`].map((name) => labels.labelOf('a', name))).toEqual([
+      '[redacted]',
+      '[redacted]',
+      'get [redacted]',
+    ]);
+  });
 });
 
 describe('the history', () => {

@@ -116,6 +116,37 @@ describe('SpanOutlet', () => {
     expect(names()).toEqual(['ab', 'c']);
   });
 
+  it('leaves a collector that is slow to fail alone as long as any other, whatever comes meanwhile', async () => {
+    const { clock, parts, answers, sent } = setUp({ OTEL_BSP_MAX_QUEUE_SIZE: '1000' });
+    const slow = (): Promise<Delivered> => clock.sleep(1_000).then(() => later);
+    const post = parts.delivery.post.bind(parts.delivery);
+    parts.delivery.post = (message) => {
+      answers.push(slow());
+      return post(message);
+    };
+    const outlet = new SpanOutlet(parts);
+    for (let i = 0; i < 300; i++) {
+      outlet.add(span());
+      await clock.advance(50);
+    }
+    const waits = sent.slice(1).map(({ at }, i) => at - sent[i]!.at - 1_000);
+    expect(waits).toEqual([200, 400, 800, 1_600, 3_200]);
+  });
+
+  it.each([0, 1, 2, 3, 4, 5, 6, 7])('sends a span that comes %i steps after the last batch was taken', async (steps) => {
+    const { clock, parts, names, answers } = setUp();
+    const outlet = new SpanOutlet(parts);
+    let answer = (_: Delivered) => {};
+    answers.push(new Promise((resolve) => (answer = resolve)));
+    outlet.add(span('a'));
+    void outlet.send();
+    answer({ outcome: 'ok' });
+    for (let i = 0; i < steps; i++) await Promise.resolve();
+    outlet.add(span('b'));
+    await clock.advance(100);
+    expect(names()).toEqual(['a', 'b']);
+  });
+
   it('counts what still waits as lost when it is closed', async () => {
     const { parts, answers } = setUp();
     answers.push(later);
@@ -152,6 +183,49 @@ describe('DurationOutlet', () => {
     ]);
     const starts = sent.map(({ message }) => pointIn(message).startTimeUnixNano);
     expect(starts[0]).toBe(starts[1]);
+  });
+
+  it.each(['cumulative', 'delta'] as const)(
+    'that is %s is sent again a minute after a failure, though nobody calls',
+    async (which) => {
+      const { clock, parts, sent, answers } = setUp();
+      const outlet = new DurationOutlet(parts, which);
+      answers.push(later, { outcome: 'later', why: 'gone' });
+      outlet.add(span());
+      await clock.advance(600_000);
+      expect(counts(sent).map(([count]) => count)).toEqual([1, 1, 1]);
+      expect(sent.map(({ at }) => at)).toEqual([60_000, 120_000, 180_000]);
+      outlet.close();
+      expect(clock.pending()).toEqual([]);
+    },
+  );
+
+  it('sends nothing twice, and nothing for what was never sent', async () => {
+    const { clock, parts, sent } = setUp();
+    const outlet = new DurationOutlet(parts, 'cumulative');
+    outlet.add({ ...span(), sentAt: undefined });
+    await outlet.flush();
+    expect([sent, clock.pending()]).toEqual([[], []]);
+    outlet.add(span());
+    await outlet.flush();
+    await outlet.flush();
+    expect(sent).toHaveLength(1);
+  });
+
+  it('sends at the end also what was counted while a message was under way', async () => {
+    const { parts, sent, answers } = setUp();
+    const outlet = new DurationOutlet(parts, 'delta');
+    let answer = (_: Delivered) => {};
+    answers.push(new Promise((resolve) => (answer = resolve)));
+    outlet.add(span());
+    const first = outlet.flush();
+    await Promise.resolve();
+    outlet.add(span());
+    outlet.add(span());
+    const second = outlet.flush();
+    answer({ outcome: 'ok' });
+    await Promise.all([first, second]);
+    expect(counts(sent).map(([count]) => count)).toEqual([1, 2]);
   });
 
   it('sends what was counted since the last time it was taken, where sums of their own are wanted', async () => {
