@@ -169,11 +169,7 @@ async function execute(
         ...(session.terminal.openUrl && { openUrl: session.terminal.openUrl }),
       }
     : { ...base, host: session.host(globals) };
-  const show = ({ data, verbatim = false }: Outcome<unknown>, live: boolean) => {
-    // Masked last: without an escape sequence in its middle, a secret is whole again.
-    const safe = globals.json ? data : sanitizeData(data);
-    return print(verbatim ? safe : session.redactor.redactData(safe), args, module, globals, session, live);
-  };
+  const show = (outcome: Outcome<unknown>, live: boolean) => print(outcome, args, module, globals, session, live);
   try {
     const { openScreen } = session.terminal;
     if (module.show && openScreen && !globals.json) {
@@ -310,18 +306,20 @@ function baseContext(
 }
 
 async function print(
-  /** Safe to show. */
-  data: unknown,
+  { data, verbatim = false }: Outcome<unknown>,
   args: unknown,
   module: CommandModule,
   globals: GlobalOptions,
   session: Session,
   live: boolean,
 ): Promise<void> {
-  const { terminal } = session;
-  if (globals.json) return terminal.write(`${toSafeJson(data, live ? 0 : 2)}\n`);
+  const { terminal, redactor } = session;
+  const masked = <T>(shown: T) => (verbatim ? shown : redactor.redactData(shown));
+  if (globals.json) return terminal.write(`${toSafeJson(masked(data), live ? 0 : 2)}\n`);
   const color = hasColor(globals, session);
-  const text = module.text(data, { columns: terminal.columns, color }, args);
+  // Masked after it was made harmless, since without an escape sequence in its middle a secret is whole again; then as a text, which has
+  // the names of fields too, before which values were cut to the width.
+  const text = masked(module.text(masked(sanitizeData(data)), { columns: terminal.columns, color }, args));
   if (text === '') return;
   const clear = live && module.live !== 'append' && terminal.stdoutIsTerminal ? '\x1b[2J\x1b[H' : '';
   return terminal.write(`${clear}${text.endsWith('\n') ? text : `${text}\n`}`);
