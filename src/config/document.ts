@@ -1,6 +1,6 @@
 /** One configuration file as text: JSON with comments, parsed to plain values that know their position. */
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
-import { formatPath, type KeyPath, LineIndex } from './position.js';
+import { excerpt, formatPath, type KeyPath, LineIndex } from './position.js';
 import type { ConfigProblem, Position } from './schema.js';
 
 /** Objects have no prototype, so that no key of a file can be mistaken for an inherited one. */
@@ -204,5 +204,5 @@ function syntaxMessage(text: string, error: ParseError | undefined): string {
   if (!error) return 'expected a value';
   const message = syntaxMessages[printParseErrorCode(error.error)] ?? 'not valid JSON';
   if (error.offset >= text.trimEnd().length) return `the file ends too early: ${message}`;
-  return `${message}, found ${JSON.stringify(text.slice(error.offset, error.offset + Math.min(Math.max(error.length, 1), 20)))}`;
+  return `${message}, found ${excerpt(text.slice(error.offset, error.offset + Math.max(error.length, 1)))}`;
 }

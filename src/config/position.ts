@@ -57,3 +57,9 @@ export function configInvalid(
     details: { problems: problems.map((problem) => ({ ...problem })) },
   });
 }
+
+/** What a parser stopped at, in quotes: enough to recognise it, and too little of a token that stands there without quotes. */
+export function excerpt(text: string): string {
+  const [first = '', second = '', third = '', more] = text;
+  return JSON.stringify(`${first}${second}${third}${more === undefined ? '' : '…'}`);
+}

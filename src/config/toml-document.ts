@@ -1,7 +1,7 @@
 /** One configuration file in TOML: parsed to the same plain values as JSON, each with its position. */
 import { parse, TomlError } from 'smol-toml';
 import { bom, type ConfigDocument, forbiddenKeys, type JsonValue, maxDepth, valueAt } from './document.js';
-import { formatPath, type KeyPath, LineIndex } from './position.js';
+import { excerpt, formatPath, type KeyPath, LineIndex } from './position.js';
 import type { ConfigProblem, Position } from './schema.js';
 import { scanToml, type TomlNode, type TomlTree } from './toml-scanner.js';
 
@@ -153,7 +153,7 @@ function toValue(value: unknown, path: KeyPath, report: Report): JsonValue {
   return object;
 }
 
-/** What the parser found: its first line in plain words, and the text it stopped at. */
+/** What the parser found: its first line in plain words, and what it stopped at. */
 function syntaxMessage(text: string, error: TomlError): string {
   const said = error.message.split('\n')[0]!.replace(/^Invalid TOML document: /, '');
   const message = plainMessages[said] ?? said;
@@ -164,7 +164,7 @@ function syntaxMessage(text: string, error: TomlError): string {
       .trimEnd() ?? '';
   const isAtEnd = rest === '' && text.split('\n').slice(error.line).join('').trim() === '';
   if (isAtEnd) return `the file ends too early: ${message}`;
-  return rest === '' ? `${message}, found the end of the line` : `${message}, found ${JSON.stringify(rest.slice(0, 20))}`;
+  return rest === '' ? `${message}, found the end of the line` : `${message}, found ${excerpt(rest)}`;
 }
 
 /** The parser's words where they are not ours. */

@@ -35,11 +35,12 @@ describe('TomlDocument', () => {
     ['a = 1\nb = x\0', 'c.toml:2:6: NUL byte: the file is binary or not UTF-8 (UTF-16?)'],
     ['a = 1\nb = npx', 'c.toml:2:5: not a value: text needs quotes, found "npx"'],
     ['[a]\nb = 1\n[a]\n', 'c.toml:3:2: this table or key is defined twice, found "a]"'],
-    ['a = 1\na = 2\n', 'c.toml:2:1: this table or key is defined twice, found "a = 2"'],
+    ['a = 1\na = 2\n', 'c.toml:2:1: this table or key is defined twice, found "a =…"'],
+    ['token = ghp_1234567890', 'c.toml:1:9: not a value: text needs quotes, found "ghp…"'],
     ['a = "x', 'c.toml:1:5: unfinished string, found "\\"x"'],
-    ['a = 1 b = 2', 'c.toml:1:7: expected the end of the line after the value, found "b = 2"'],
-    ['{ "mcpServers": {} }', 'c.toml:1:1: illegal character in key, found "{ \\"mcpServers\\": {} }"'],
-    ['a = 99999999999999999999', 'c.toml:1:5: integer value cannot be represented losslessly, found "99999999999999999999"'],
+    ['a = 1 b = 2', 'c.toml:1:7: expected the end of the line after the value, found "b =…"'],
+    ['{ "mcpServers": {} }', 'c.toml:1:1: illegal character in key, found "{ \\"…"'],
+    ['a = 99999999999999999999', 'c.toml:1:5: integer value cannot be represented losslessly, found "999…"'],
   ])('tells of %j: %s', (text, message) => {
     expect(told(text)).toEqual([message]);
   });
