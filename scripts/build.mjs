@@ -139,6 +139,9 @@ async function asCommonJs({ path, text }) {
     minifyWhitespace: true,
     logLevel: 'warning',
   });
+  const beyond = /[^\x00-\x7f]/.exec(code);
+  // program-loader.ts reads it so. What esbuild cannot escape is in regular expressions: \uXXXX does it there.
+  if (beyond) throw new Error(`${path} is not ASCII: ${code.slice(Math.max(0, beyond.index - 60), beyond.index + 20)}`);
   return { path, contents: Buffer.from(code) };
 }
 

@@ -50,6 +50,12 @@ interface Header {
   readonly entries: Readonly<Record<string, Entry>>;
 }
 
+/** As Node wraps it. */
+const wrapper = {
+  head: Buffer.from('(function (exports, require, module, __filename, __dirname) {'),
+  tail: Buffer.from('\n})'),
+};
+
 const maxAgeMs = 30 * 86_400_000;
 
 /**
@@ -58,8 +64,9 @@ const maxAgeMs = 30 * 86_400_000;
  */
 class CompiledCode {
   readonly #path: string;
-  readonly #kept: Buffer | undefined;
-  readonly #header: Header = { loaded: 0, entries: {} };
+  #header: Header = { loaded: 0, entries: {} };
+  /** Most is taken within the first moments; a process that stays need not hold it. */
+  #kept: WeakRef<Buffer> | undefined;
   readonly #scripts = new Map<string, Script>();
   #loaded = 0;
   /** Something that was kept is damaged. */
@@ -69,23 +76,15 @@ class CompiledCode {
     const { version, arch, execArgv, env } = process;
     const made = createHash('sha256').update(JSON.stringify([__BUILD__, version, arch, execArgv, env.NODE_OPTIONS]));
     this.#path = join(folder, `mcpctl-${made.digest('hex').slice(0, 16)}.bin`);
-    try {
-      const kept = readOwn(this.#path);
-      const end = kept.indexOf('\n');
-      const { loaded, entries } = JSON.parse(kept.toString('utf8', 0, end)) as Header;
-      this.#header = { loaded: Number(loaded), entries: { ...entries } };
-      this.#kept = kept.subarray(align(end + 1));
-    } catch {
-      // None yet, or none to be trusted: it is made again.
-    }
+    this.#read();
   }
 
   script(file: string): Script {
-    const source = fs.readFileSync(file, 'utf8');
+    // The build writes ASCII only; to read it as UTF-8 leaves 2 MB of holes in the memory of a process that stays.
+    const source = Buffer.concat([wrapper.head, fs.readFileSync(file), wrapper.tail]).toString('latin1');
     const name = basename(file);
     const cachedData = this.#codeOf(name);
-    const text = `(function (exports, require, module, __filename, __dirname) {${source}\n})`;
-    const script = new Script(text, { filename: file, ...(cachedData && { cachedData }) });
+    const script = new Script(source, { filename: file, ...(cachedData && { cachedData }) });
     this.#scripts.set(name, script);
     this.#loaded += source.length;
     return script;
@@ -112,9 +111,26 @@ class CompiledCode {
     replaceFile(this.#path, Buffer.concat(parts));
   }
 
+  #read(): Buffer | undefined {
+    try {
+      const file = readOwn(this.#path);
+      const end = file.indexOf('\n');
+      const { loaded, entries } = JSON.parse(file.toString('utf8', 0, end)) as Header;
+      this.#header = { loaded: Number(loaded), entries: { ...entries } };
+      const kept = file.subarray(align(end + 1));
+      this.#kept = new WeakRef(kept);
+      return kept;
+    } catch {
+      // None yet, or none to be trusted: it is made again.
+      return undefined;
+    }
+  }
+
   #codeOf(name: string): Buffer | undefined {
-    const entry = Object.hasOwn(this.#header.entries, name) ? this.#header.entries[name] : undefined;
-    const code = entry && this.#kept?.subarray(entry.at, entry.at + entry.bytes);
+    if (!Object.hasOwn(this.#header.entries, name)) return undefined;
+    const kept = this.#kept?.deref() ?? this.#read();
+    const entry = this.#header.entries[name];
+    const code = entry && kept?.subarray(entry.at, entry.at + entry.bytes);
     if (!code || sha256(code) === entry.sha256) return code;
     this.#isDamaged = true;
     return undefined;

@@ -84,7 +84,7 @@ function exampleOf(name: string, schema: Schema): string {
 
 /** Quoted for sh when it must be. */
 function quote(word: string): string {
-  return /^[\w@%+=:,./…-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[\w@%+=:,./\u2026-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function asSchema(value: unknown): Schema {
