@@ -2,6 +2,7 @@
 
 import { Client, type ResponseCacheStore } from '@modelcontextprotocol/client';
 import { McpctlError, notDelivered } from '../core/errors.js';
+import { nameResultSchema } from './call-results.js';
 import { ChangeSubscription } from './change-subscription.js';
 import type { CallOptions, CallToolResult, Connection, OpenOptions, Tool, ToolPage } from './connection.js';
 import { type EraPlan, type EraVerdict, modernVersion, probeTimeoutMs } from './era.js';
@@ -56,6 +57,7 @@ export async function openSession(transport: SessionTransport, plan: EraPlan, op
     },
   );
   boundLists(client, server.maxMessageBytes);
+  nameResultSchema(client);
   const session = new SdkConnection(client, transport, options);
   // Closing the transport is what ends a negotiation: the SDK's probe does not listen to a signal.
   const onAbort = () => void transport.close();
