@@ -8,6 +8,7 @@ import type { ManagerEvent } from '../../manager/server-status.js';
 import { timeOfDay } from '../breaker-news.js';
 import type { CommandContext, Run, Text } from '../command.js';
 import { paint, table } from '../render.js';
+import { hueOf, marks } from '../status-look.js';
 
 export const args = z.object({
   servers: z._default(z.array(z.string()), []),
@@ -96,43 +97,25 @@ function verdict(servers: readonly ServerStatus[]): McpctlError | undefined {
   return new McpctlError(code, `Not connected: ${names}`, { hint });
 }
 
-const marks = {
-  connected: '●',
-  connecting: '◌',
-  disconnected: '○',
-  error: '✗',
-  disabled: '–',
-  'needs-auth': '!',
-  untrusted: '?',
-} as const satisfies Record<ServerStatus['status'], string>;
-
 /** These say why instead of what they are. */
 const explained: ReadonlySet<string> = new Set<ServerStatus['status']>(['error', 'needs-auth', 'untrusted']);
 
 export const text: Text<StatusData> = ({ servers, counts }, options) => {
   if (servers.length === 0) return 'No servers are configured. Add one: mcpctl add <name> <command or URL>';
   const chalk = paint(options.color);
-  const hue = {
-    connected: chalk.green,
-    connecting: chalk.yellow,
-    disconnected: chalk.dim,
-    error: chalk.red,
-    disabled: chalk.dim,
-    'needs-auth': chalk.yellow,
-    untrusted: chalk.yellow,
-  };
+  const inHue = (status: ServerStatus['status'], text: string) => hueOf(status, chalk)(text);
   const rows = servers.flatMap((server) => [
     [
-      `${hue[server.status](marks[server.status])} ${server.name}`,
-      hue[server.status](server.status) + chalk.yellow(troubleOf(server)),
+      `${inHue(server.status, marks[server.status])} ${server.name}`,
+      inHue(server.status, server.status) + chalk.yellow(troubleOf(server)),
       server.tools === null ? '-' : String(server.tools),
       server.latencyMs ? formatDuration(server.latencyMs.p50) : '-',
       server.transport,
       noteOn(server),
     ],
     ...server.endpoints.map(({ status, breaker, target, leftOut }) => [
-      `  ${hue[status](marks[status])}`,
-      hue[status](status) + chalk.yellow(circuitOf(breaker)),
+      `  ${inHue(status, marks[status])}`,
+      inHue(status, status) + chalk.yellow(circuitOf(breaker)),
       '',
       '',
       '',

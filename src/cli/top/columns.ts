@@ -2,6 +2,7 @@
 
 import type { ChalkInstance } from 'chalk';
 import { formatDuration } from '../../core/duration.js';
+import { hueOf, marks } from '../status-look.js';
 import { fill, shortCount, shortRate, shortSpan } from './cells.js';
 import type { TopRow } from './model.js';
 import type { SortBy } from './view.js';
@@ -32,28 +33,8 @@ interface ColumnSpec {
   readonly cell: (row: TopRow, context: CellContext) => Cell;
 }
 
-const marks = {
-  connected: '●',
-  connecting: '◌',
-  disconnected: '○',
-  error: '✗',
-  disabled: '–',
-  'needs-auth': '!',
-  untrusted: '?',
-} as const satisfies Record<TopRow['status'], string>;
-
-const hues = {
-  connected: 'green',
-  connecting: 'yellow',
-  disconnected: 'dim',
-  error: 'red',
-  disabled: 'dim',
-  'needs-auth': 'yellow',
-  untrusted: 'yellow',
-} as const satisfies Record<TopRow['status'], keyof ChalkInstance>;
-
-function hueOf({ status, health }: TopRow, chalk: ChalkInstance): (text: string) => string {
-  return status === 'connected' && health === 'degraded' ? chalk.yellow : chalk[hues[status]];
+function rowHue({ status, health }: TopRow, chalk: ChalkInstance): (text: string) => string {
+  return status === 'connected' && health === 'degraded' ? chalk.yellow : hueOf(status, chalk);
 }
 
 const left = (until: string | null, at: number) => (until === null ? '' : ` ${shortSpan(Date.parse(until) - at)}`);
@@ -76,7 +57,7 @@ const specs = {
         : row.status === 'error' && row.retryAt
           ? `error,${left(row.retryAt, at)}`
           : row.status;
-      return { text, paint: hueOf(row, chalk) };
+      return { text, paint: rowHue(row, chalk) };
     },
   },
   rate: {
@@ -222,7 +203,7 @@ export function rowLine(
     const fitted = fill(text, width, spec.align);
     if (isSelected) return fitted;
     // The name is read in the terminal's own colour, its mark in that of the state.
-    if (name === 'server') return hueOf(row, chalk)(fitted.slice(0, 1)) + fitted.slice(1);
+    if (name === 'server') return rowHue(row, chalk)(fitted.slice(0, 1)) + fitted.slice(1);
     return paint ? paint(fitted) : fitted;
   });
   const line = cells.join(' '.repeat(gap));
