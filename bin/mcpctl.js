@@ -17,12 +17,17 @@ if (major < 20 || (major === 20 && minor < 19)) {
   const caches = env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache')) || env.LOCALAPPDATA;
   const cache = caches && join(caches, 'mcpctl', 'compile-cache');
   if (cache) require('node:module').enableCompileCache?.(cache);
-  const main = join(__dirname, '..', 'dist', 'main.cjs');
+  const dist = join(__dirname, '..', 'dist');
+  const main = join(dist, 'main.cjs');
+  const incomplete = (error) => {
+    const missing = [main, join(dist, 'program.cjs'), error?.path].find((file) => file?.startsWith(dist) && !existsSync(file));
+    if (missing === undefined) throw error;
+    fail(`${missing} is missing`, 'run `npm run build` in the checkout, or install the package again');
+  };
   try {
-    void require(main).main(cache);
+    require(main).main(cache).catch(incomplete);
   } catch (error) {
-    if (error?.code !== 'MODULE_NOT_FOUND' || existsSync(main)) throw error;
-    fail(`${main} is missing`, 'run `npm run build` in the checkout, or install the package again');
+    incomplete(error);
   }
 }
 

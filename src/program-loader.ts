@@ -30,7 +30,13 @@ export function loadProgram(entry: string, cacheFolder: string | undefined): unk
     modules.set(file, module);
     const folder = dirname(file);
     const require = (id: string) => (id.startsWith('.') ? load(join(folder, id)) : native(id));
-    compiled.script(file).runInThisContext()(module.exports, require, module, file, folder);
+    try {
+      compiled.script(file).runInThisContext()(module.exports, require, module, file, folder);
+    } catch (error) {
+      // No file could be opened just now, for one: whoever asks next tries again, as with Node's own loader.
+      modules.delete(file);
+      throw error;
+    }
     return module.exports;
   };
   return load(entry);

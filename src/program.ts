@@ -64,7 +64,7 @@ let observation: Observation | undefined;
 let http: HttpEndpoint | undefined;
 let telemetry: Telemetry | undefined;
 
-/** Settles when the command is done; the process then ends by itself. */
+/** Does not resolve: the process ends with the command. Rejects for what went wrong while it ended. */
 export const done = run();
 
 async function run(): Promise<void> {

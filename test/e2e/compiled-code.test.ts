@@ -1,6 +1,6 @@
 /** What V8 compiled of the program is kept from one start to the next, and nothing that happens to it is in the way of a command. */
-import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../support/run-cli.js';
@@ -128,6 +128,32 @@ const ofOurs = () =>
 
 if (isNodes) ofNode();
 else ofOurs();
+
+describe('a package that is being replaced', () => {
+  it('fails the command whose part is not there at the moment, and no later one; without its program it says what is missing', async () => {
+    await using it = await started();
+    const root = join(it.home.path, 'package');
+    for (const name of ['bin', 'dist', 'package.json']) await cp(join(packageRoot, name), join(root, name), { recursive: true });
+    const run = (...args: string[]) => {
+      const env = { ...it.home.env, XDG_CACHE_HOME: it.caches };
+      const words = [join(root, 'bin/mcpctl.js'), ...args];
+      const { status, stdout, stderr } = spawnSync(process.execPath, words, { env, cwd: it.home.projectDir, encoding: 'utf8' });
+      return { code: status, text: stdout + stderr };
+    };
+    expect(run('up').code).toBe(0);
+    const chunks = join(root, 'dist/chunks');
+    const parts = (await readdir(chunks)).filter((name) => name.startsWith('ping-'));
+    for (const part of parts) await rename(join(chunks, part), join(root, part));
+    expect(run('ping', 'fault').code).toBe(1);
+    for (const part of parts) await rename(join(root, part), join(chunks, part));
+    expect(run('ping', 'fault')).toEqual({ code: 0, text: expect.stringContaining('fault answered in') });
+    expect(run('down').code).toBe(0);
+    await rm(join(root, 'dist/program.cjs'));
+    const { code, text } = run('status');
+    expect(code).toBe(1);
+    expect(text).toMatch(/^error: .*dist\/program\.cjs is missing\nhint: run `npm run build`/);
+  });
+});
 
 /** Which sources have code in the file, and whether a Node that has just been started takes it. */
 function taken(file: string): [string, boolean][] {
